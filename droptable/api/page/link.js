@@ -1,0 +1,181 @@
+// The socket to the daemon: the newest state, how old it is, and what may be sent back.
+// It reconnects for ever, and what it last heard turns into "unknown" by the clock alone. It never
+// queues, resumes or repeats what a person asked for.
+
+import { batch, computed, effect, signal } from "@preact/signals";
+import { stopBySocket, stopSeen, stopTaken } from "./stop.js";
+
+/** @typedef {import("./types.js").Snapshot} Snapshot */
+/** @typedef {import("./types.js").Reason} Reason */
+
+/** The daemon beats every 400 ms: three lost beats are a delay, seven are a loss. */
+const DELAYED_MS = 1500;
+const LOST_MS = 3000;
+
+const RETRY_FIRST_MS = 500;
+const RETRY_MAX_MS = 5000;
+const RENEW_MS = 1000;
+const NOTICE_MS = 6000;
+const TICK_MS = 100;
+
+/** Now, on the page's own clock, ten times a second. */
+export const now = signal(performance.now());
+
+/** @type {import("@preact/signals").Signal<Snapshot|null>} */
+export const table = signal(null);
+
+/** When `table` was received. */
+export const tableAt = signal(-Infinity);
+
+/** When anything at all was last heard. */
+export const heardAt = signal(-Infinity);
+
+/** The newest word on the age of the board's status, and when it came. */
+const age = signal(/** @type {{ms: number|null, at: number}} */ ({ ms: null, at: 0 }));
+
+/** Whether this page took the lease and keeps it. */
+export const holding = signal(false);
+
+/** Why the lease was not given, for a few seconds. */
+export const notice = signal(/** @type {Reason|null} */ (null));
+
+/** @type {import("@preact/signals").ReadonlySignal<'live'|'delayed'|'lost'>} */
+export const freshness = computed(() => {
+  const silent = now.value - heardAt.value;
+  if (silent > LOST_MS) return "lost";
+  return silent > DELAYED_MS ? "delayed" : "live";
+});
+
+/** Seconds since anything was heard; null before the first word. */
+export const silentS = computed(() =>
+  heardAt.value === -Infinity ? null : Math.floor((now.value - heardAt.value) / 1000),
+);
+
+/** Age of the board's newest status in tenths of a second; null when there is none. */
+export const ageTenths = computed(() =>
+  age.value.ms === null ? null : Math.floor((age.value.ms + now.value - age.value.at) / 100),
+);
+
+/** @type {WebSocket|null} */
+let socket = null;
+let openedAt = 0;
+let failures = 0;
+let noticeTimer = 0;
+
+/**
+ * @param {object} message
+ * @returns {boolean} Whether it went into an open socket.
+ */
+function send(message) {
+  if (socket?.readyState !== WebSocket.OPEN) return false;
+  socket.send(JSON.stringify(message));
+  return true;
+}
+
+/** Ask for the lease. */
+export function takeLease() {
+  send({ type: "lease_take" });
+}
+
+/** Give the lease back. */
+export function releaseLease() {
+  holding.value = false;
+  send({ type: "lease_release" });
+}
+
+/** @param {Reason} reason */
+function tell(reason) {
+  notice.value = reason;
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => (notice.value = null), NOTICE_MS);
+}
+
+/** @param {Snapshot & {you: string}} state */
+function take(state) {
+  const old = table.peek();
+  const sameRun = old?.boot === state.boot;
+  if (sameRun && state.state_seq < old.state_seq) return;
+  table.value = state;
+  tableAt.value = performance.now();
+  age.value = { ms: state.age_ms, at: performance.now() };
+  // Only its loss counts: a state from before our lease was given may still be on its way.
+  const lost = old?.lease.holder === state.you && state.lease.holder !== state.you;
+  if (!sameRun || lost) holding.value = false;
+}
+
+/** @param {any} message */
+function hear(message) {
+  heardAt.value = now.value = performance.now();
+  switch (message.type) {
+    case "state":
+      take(message);
+      break;
+    case "heartbeat":
+      age.value = { ms: message.age_ms, at: performance.now() };
+      // Another daemon than the one whose state is shown: only a fresh start tells the whole.
+      if (table.peek() !== null && message.boot !== table.peek()?.boot) socket?.close();
+      break;
+    case "stop_sent":
+      stopTaken();
+      break;
+    case "done":
+      if (message.action === "lease_take") holding.value = true;
+      break;
+    case "refused":
+      holding.value = false;
+      tell(message.refused[0]);
+      break;
+    case "error":
+      tell(message);
+      break;
+  }
+}
+
+function connect() {
+  const mine = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/v1/ws`);
+  socket = mine;
+  openedAt = performance.now();
+  mine.addEventListener("message", (event) => {
+    if (mine !== socket) return;
+    failures = 0;
+    batch(() => hear(JSON.parse(event.data)));
+  });
+  mine.addEventListener("close", () => {
+    if (mine === socket) retry();
+  });
+}
+
+function retry() {
+  socket = null;
+  holding.value = false;
+  const longest = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** failures++);
+  // Jitter, so that the tablets of a practice do not all come back in the same moment.
+  setTimeout(connect, RETRY_FIRST_MS + Math.random() * (longest - RETRY_FIRST_MS));
+}
+
+/** A socket that opens but stays silent is as good as none: begin again. */
+function giveUpSilence() {
+  const since = Math.max(openedAt, heardAt.peek());
+  if (socket !== null && performance.now() - since > LOST_MS) {
+    const silent = socket;
+    retry();
+    silent.close();
+  }
+}
+
+/** Start to listen, for as long as the page lives. */
+export function listen() {
+  connect();
+  stopBySocket(() => send({ type: "stop" }));
+  setInterval(() => {
+    now.value = performance.now();
+    giveUpSilence();
+  }, TICK_MS);
+  setInterval(() => {
+    if (holding.peek()) send({ type: "lease_take" });
+  }, RENEW_MS);
+  effect(() => {
+    const stop = freshness.value === "lost" ? null : (table.value?.stop ?? null);
+    stopSeen(stop?.latched ?? null, stop?.unconfirmed ?? false);
+  });
+}

@@ -1,0 +1,237 @@
+"""What the board remembers from one step to the next, and how its conditions look at it. Pure."""
+
+from dataclasses import dataclass
+
+from droptable.board import params as p
+from droptable.board.event_buffer import EventBuffer
+from droptable.board.model import (
+    Answer,
+    Fault,
+    Feature,
+    Inputs,
+    Outputs,
+    Phase,
+    SectionInputs,
+    SectionOutputs,
+)
+from droptable.board.params import Params
+from droptable.board.switches import Switch
+
+MOVING = frozenset({Phase.COCKING, Phase.LOWERING, Phase.DROPPING, Phase.DROPPED})
+"""The phases in which a section is, or may be, on its way."""
+
+RESTING = frozenset({Phase.LOCKED, Phase.UNKNOWN, Phase.FAULT})
+"""The phases in which parameters may change under a section."""
+
+OFF = SectionOutputs()
+
+TRACE_BEFORE_US = 256_000
+TRACE_AFTER_US = 256_000
+TRACE_STEP_US = 1_000
+TRACE_TOTAL = (TRACE_BEFORE_US + TRACE_AFTER_US) // TRACE_STEP_US
+TRACES_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SectionState:
+    """One section."""
+
+    phase: Phase
+    up: Switch
+    down: Switch
+    pin: Switch
+    entered_us: int
+    """When the phase was entered."""
+    came_from: Phase = Phase.UNKNOWN
+    """The phase before; for a FAULT in SECURING, the phase that SECURING came from."""
+    fault: Fault = Fault.NONE
+    commanded_us: int = 0
+    """When the COMMAND of the motion or of the arming came."""
+    window_us: int = 0
+    """How long it stays armed from then on."""
+    told_fall_us: int = -1
+    """The down edge of the last arrival at the bottom that has been accounted for."""
+    excused_until_us: int = 0
+    """Until then the load may be what a thrust makes it."""
+    tension_target_steps: int = 0
+    tension_written_us: int = 0
+    outputs: SectionOutputs = OFF
+    fault_since_us: tuple[int | None, ...] = ()
+    """For each rule of `faults.FAULT_RULES` since when its condition has held without a break."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A single contact of the table: one of its levels counts at once, the other after a pause."""
+
+    active: bool = False
+    changing_since_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tare:
+    """A taring under way."""
+
+    cmd_id: int
+    section: int
+    started_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRecord:
+    """The load around a drop. `samples_dn` is None until the last of them is there."""
+
+    event_seq: int
+    section: int
+    edge_us: int
+    samples_dn: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The whole board."""
+
+    boot_id: int
+    reset_cause: int
+    features: Feature
+    params: Params
+    params_complete: bool
+    sections: tuple[SectionState, SectionState, SectionState]
+    events: EventBuffer
+    estop: Line
+    button: Line
+    pedal: Line
+    stopped: bool = False
+    host_live: bool = False
+    host_seen: bool = False
+    """There is a session, live or dead: someone to send a STATUS to."""
+    beats: int = 0
+    """BEATs of this session, as far as it matters."""
+    lease: bool = False
+    beat_hold: bool = False
+    maintenance: bool = False
+    remembered: tuple[tuple[int, Answer], ...] = ()
+    tare: Tare | None = None
+    traces: tuple[TraceRecord, ...] = ()
+    status_due_us: int = 0
+    told_flags: int = 0
+    """The flags of the last STATUS: a change is told at once."""
+    resend_due_us: int = 0
+
+    @property
+    def hold(self) -> bool:
+        """Whether someone holds a control, the tablet's or the pedal."""
+        return self.beat_hold or self.pedal.active
+
+    @property
+    def may_move(self) -> bool:
+        """Whether a host that lives says that its operator has the lease."""
+        return self.host_live and self.lease
+
+
+class View:
+    """One section in its surroundings, as conditions and guards look at it."""
+
+    __slots__ = ("board", "inputs", "now_us", "number", "section", "sensed")
+
+    def __init__(self, board: State, inputs: Inputs, number: int, now_us: int) -> None:
+        self.board = board
+        self.inputs = inputs
+        self.number = number
+        self.section: SectionState = board.sections[number]
+        self.sensed: SectionInputs = inputs.sections[number]
+        self.now_us = now_us
+
+    def param(self, key: int) -> int:
+        """The section's value of a parameter."""
+        return self.board.params.get(self.number, key)
+
+    def param_us(self, key_ms: int) -> int:
+        """The section's value of a parameter in milliseconds, as microseconds."""
+        return self.board.params.get(self.number, key_ms) * 1000
+
+    @property
+    def settle_us(self) -> int:
+        return self.param_us(p.SETTLE_MS)
+
+    @property
+    def others(self) -> tuple[SectionState, ...]:
+        """The other two sections."""
+        return tuple(s for at, s in enumerate(self.board.sections) if at != self.number)
+
+    @property
+    def load_dn(self) -> int:
+        """What presses on the section, in 0.1 N; 0 without a cell or its span."""
+        raw = self.sensed.load_raw
+        return 0 if raw is None else load_dn(self.board, self.number, raw)
+
+    @property
+    def tension_dn(self) -> int:
+        """The tension that the actuator measures, in 0.1 N; 0 without a drive or its span."""
+        if Feature.TENSION_DRIVE not in self.board.features:
+            return 0
+        steps = self.sensed.tension_steps - self.param(p.TENSION_ZERO)
+        return steps * self.param(p.TENSION_SPAN_UN) // 100_000
+
+    @property
+    def settled_as(self) -> tuple[bool, bool, bool] | None:
+        """Up, down and pin, when all three have been certain for the settle time."""
+        switches = (self.section.up, self.section.down, self.section.pin)
+        if not all(switch.steady_for(self.settle_us, self.now_us) for switch in switches):
+            return None
+        return (switches[0].level, switches[1].level, switches[2].level)
+
+    @property
+    def supply_low(self) -> bool:
+        return (
+            Feature.SUPPLY_SENSOR in self.board.features
+            and self.inputs.supply_mv < self.board.params.get(0xFF, p.SUPPLY_MIN_MV)
+        )
+
+    @property
+    def air_low(self) -> bool:
+        return (
+            Feature.AIR_SENSOR in self.board.features
+            and self.inputs.air_kpa < self.board.params.get(0xFF, p.AIR_MIN_KPA)
+        )
+
+
+def load_dn(board: State, section: int, raw: int) -> int:
+    """A load cell's count as force in 0.1 N, by the section's zero and span."""
+    zero = board.params.get(section, p.LOAD_ZERO_RAW)
+    return (raw - zero) * board.params.get(section, p.LOAD_SPAN_UN) // 100_000
+
+
+def tension_steps(board: State, section: int, tension_dn: int) -> int:
+    """Where the tension actuator has to go for a tension in 0.1 N; its zero without a span."""
+    zero = board.params.get(section, p.TENSION_ZERO)
+    span_un = board.params.get(section, p.TENSION_SPAN_UN)
+    return zero + (round(tension_dn * 100_000 / span_un) if span_un else 0)
+
+
+def outputs_for(section: SectionState) -> SectionOutputs:
+    """What the section's phase drives: the pin first, and lift or valve once it is seen to be out.
+
+    A falling section keeps its pin withdrawn only as long as the arming behind it is good; that is
+    over once `came_from` says SECURING.
+    """
+    pin_out = not (section.pin.raw or section.pin.level)
+    withdrawn = lift = lowering = False
+    match section.phase:
+        case Phase.COCKING:
+            withdrawn, lift = True, pin_out
+        case Phase.LOWERING:
+            withdrawn, lowering = True, pin_out
+        case Phase.ARMED:
+            withdrawn = True
+        case Phase.DROPPING:
+            withdrawn = section.came_from is Phase.ARMED
+        case _:
+            pass
+    return SectionOutputs(lift, withdrawn, lowering, section.tension_target_steps)
+
+
+def outputs_of(board: State) -> Outputs:
+    """What the board drives now."""
+    thoracic, lumbar, pelvic = board.sections
+    return thoracic.outputs, lumbar.outputs, pelvic.outputs

@@ -1,0 +1,214 @@
+"""Which verb is allowed when: for each the phases, and the guards in the order of the contract. Pure.
+
+A guard says why not. Where several apply the answer is the first of `GUARD_ORDER`, so that the
+order in which a verb lists its guards does not matter.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from droptable.board import params as p
+from droptable.board.faults import cause_gone, cell_invalid
+from droptable.board.model import ANY_PHASE, NOTHING, TABLE, Code, Command, Feature, Phase, Verb
+from droptable.board.state import MOVING, State, View
+
+TTL_MIN_MS = 60
+TTL_MAX_MS = 1000
+BEATS_BEFORE_COMMANDS = 3
+"""So that the age of a COMMAND rests on more than one sample of the host's clock."""
+
+EVENT_PLACES_FOR_ARM = 8
+
+GUARD_ORDER = (
+    Code.NO_SESSION,
+    Code.UNKNOWN,
+    Code.UNSUPPORTED,
+    Code.OUT_OF_RANGE,
+    Code.EXPIRED,
+    Code.STOPPED,
+    Code.FAULTED,
+    Code.WRONG_PHASE,
+    Code.MAINTENANCE_ONLY,
+    Code.NO_LEASE,
+    Code.NOT_HELD,
+    Code.OTHER_ARMED,
+    Code.BUSY,
+    Code.NO_POWER,
+    Code.PARAMS_INCOMPLETE,
+    Code.IMPLAUSIBLE,
+)
+
+Refuses = Callable[[View, Command], bool]
+"""True when the guard stands against the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One reason against a verb."""
+
+    code: Code
+    refuses: Refuses
+
+
+@dataclass(frozen=True, slots=True)
+class VerbRule:
+    """What a verb needs. `phases` is empty for the verbs of the table."""
+
+    phases: frozenset[Phase]
+    guards: tuple[Guard, ...]
+    needs: Feature = NOTHING
+
+
+def _busy_phase(view: View, phases: frozenset[Phase]) -> bool:
+    return any(other.phase in phases for other in view.others)
+
+
+def _any_phase(board: State, phases: frozenset[Phase]) -> bool:
+    return any(section.phase in phases for section in board.sections)
+
+
+_ARMED = frozenset({Phase.ARMED})
+_IN_MOTION = MOVING | {Phase.SECURING}
+_FAULT = frozenset({Phase.FAULT})
+
+
+def _arm_window_out_of_range(view: View, ask: Command) -> bool:
+    longest_ms = min(
+        view.param(p.ARM_WINDOW_MAX_MS), view.board.params.get(TABLE, p.COIL_ON_MAX_MS)
+    )
+    return not 1 <= ask.arg <= longest_ms
+
+
+def _not_at_the_top(view: View, _: Command) -> bool:
+    section = view.section
+    levels = (section.up.raw, section.up.level, section.pin.raw, section.pin.level)
+    return not all(levels) or section.down.raw or section.down.level
+
+
+def _cannot_home(view: View, _: Command) -> bool:
+    return view.settled_as not in HOME_PHASES or cell_invalid(view)
+
+
+HOME_PHASES: dict[tuple[bool, bool, bool] | None, Phase] = {
+    (False, True, True): Phase.LOCKED,
+    (True, False, True): Phase.COCKED,
+    (False, False, False): Phase.HALTED,
+}
+"""What the switches (up, down, pin), settled, say about a section that nobody knows."""
+
+
+STOPPED = Guard(Code.STOPPED, lambda view, _: view.board.stopped)
+SELF_IN_FAULT = Guard(Code.FAULTED, lambda view, _: view.section.phase is Phase.FAULT)
+ANY_IN_FAULT = Guard(Code.FAULTED, lambda view, _: _any_phase(view.board, _FAULT))
+NO_LEASE = Guard(Code.NO_LEASE, lambda view, _: not view.board.lease)
+NOT_HELD = Guard(Code.NOT_HELD, lambda view, _: not view.board.hold)
+OTHER_ARMED = Guard(Code.OTHER_ARMED, lambda view, _: _busy_phase(view, _ARMED))
+OTHER_IN_MOTION = Guard(Code.BUSY, lambda view, _: _busy_phase(view, _IN_MOTION))
+NO_POWER = Guard(Code.NO_POWER, lambda view, _: view.supply_low or view.air_low)
+PARAMS_INCOMPLETE = Guard(Code.PARAMS_INCOMPLETE, lambda view, _: not view.board.params_complete)
+
+MOTION = (NO_LEASE, OTHER_ARMED, OTHER_IN_MOTION, PARAMS_INCOMPLETE, STOPPED)
+"""What stands against everything that withdraws a pin."""
+
+VERB_RULES: dict[Verb, VerbRule] = {
+    Verb.COCK: VerbRule(
+        frozenset({Phase.LOCKED, Phase.HALTED}), (*MOTION, ANY_IN_FAULT, NOT_HELD, NO_POWER)
+    ),
+    Verb.ARM: VerbRule(
+        frozenset({Phase.COCKED}),
+        (
+            *MOTION,
+            ANY_IN_FAULT,
+            NO_POWER,
+            Guard(Code.OUT_OF_RANGE, _arm_window_out_of_range),
+            Guard(Code.BUSY, lambda view, _: view.board.events.free < EVENT_PLACES_FOR_ARM),
+            Guard(Code.IMPLAUSIBLE, _not_at_the_top),
+        ),
+    ),
+    Verb.DISARM: VerbRule(_ARMED, (SELF_IN_FAULT,)),
+    Verb.LOCK: VerbRule(
+        frozenset({Phase.COCKED, Phase.HALTED}), (*MOTION, SELF_IN_FAULT, NOT_HELD)
+    ),
+    Verb.HOME: VerbRule(
+        frozenset({Phase.UNKNOWN}), (SELF_IN_FAULT, Guard(Code.IMPLAUSIBLE, _cannot_home))
+    ),
+    Verb.CLEAR_FAULT: VerbRule(
+        _FAULT,
+        (
+            Guard(
+                Code.FAULTED,
+                lambda view, _: view.section.phase is Phase.FAULT and not cause_gone(view),
+            ),
+            NO_LEASE,
+        ),
+    ),
+    Verb.TARE: VerbRule(
+        frozenset({Phase.LOCKED}),
+        (
+            SELF_IN_FAULT,
+            Guard(Code.MAINTENANCE_ONLY, lambda view, _: not view.board.maintenance),
+            NO_LEASE,
+            Guard(Code.BUSY, lambda view, _: view.board.tare is not None),
+        ),
+        needs=Feature.TARING,
+    ),
+    Verb.MAINTENANCE: VerbRule(
+        frozenset(),
+        (
+            Guard(Code.OUT_OF_RANGE, lambda _, ask: ask.arg not in (0, 1)),
+            Guard(Code.NO_LEASE, lambda view, ask: ask.arg == 1 and not view.board.lease),
+            Guard(
+                Code.OTHER_ARMED, lambda view, ask: ask.arg == 1 and _any_phase(view.board, _ARMED)
+            ),
+            Guard(Code.BUSY, lambda view, ask: ask.arg == 1 and _any_phase(view.board, _IN_MOTION)),
+        ),
+    ),
+    Verb.RESET_STOP: VerbRule(
+        frozenset(),
+        (
+            Guard(
+                Code.STOPPED,
+                lambda view, _: view.board.estop.active or view.board.button.active,
+            ),
+            NO_LEASE,
+            Guard(Code.BUSY, lambda view, _: view.board.hold),
+        ),
+    ),
+}
+
+
+def refusal(board: State, view: View, ask: Command) -> Code | None:
+    """Why `ask` is refused, the first reason of the contract; None when it may be carried out.
+
+    `view` is that of the section, or of any section for a verb of the table.
+    """
+    if not board.host_live:
+        return Code.NO_SESSION
+    try:
+        verb = Verb(ask.verb)
+    except ValueError:
+        return Code.UNKNOWN
+    if ask.section not in (0, 1, 2, TABLE):
+        return Code.UNKNOWN
+    rule = VERB_RULES[verb]
+    of_table = not rule.phases
+    if of_table != (ask.section == TABLE) or rule.needs not in board.features:
+        return Code.UNSUPPORTED
+    if not TTL_MIN_MS <= ask.ttl_ms <= TTL_MAX_MS:
+        return Code.OUT_OF_RANGE
+    early = board.beats < BEATS_BEFORE_COMMANDS or ask.age_ms > ask.ttl_ms
+    expired = Guard(Code.EXPIRED, lambda _view, _ask: early and verb is not Verb.DISARM)
+    wrong_phase = Guard(Code.WRONG_PHASE, lambda view, ask: _in_wrong_phase(rule, view, ask))
+    against = {
+        guard.code for guard in (*rule.guards, expired, wrong_phase) if guard.refuses(view, ask)
+    }
+    return next((code for code in GUARD_ORDER if code in against), None)
+
+
+def _in_wrong_phase(rule: VerbRule, view: View, ask: Command) -> bool:
+    if not rule.phases:
+        return False
+    return view.section.phase not in rule.phases or ask.expect not in (
+        ANY_PHASE,
+        view.section.phase,
+    )

@@ -1,0 +1,259 @@
+"""The table as the daemon knows it: frozen values, no behaviour beyond looking things up.
+
+What is not known is None, and what is not known is unsafe. Times are microseconds of the daemon's
+monotonic clock unless a name says otherwise; forces are in decinewtons, as they arrive.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, StrEnum
+
+from droptable.core.limits import LEASE_MOVING_US, LEASE_US, Settings
+from droptable.sections import Section
+
+
+class Phase(IntEnum):
+    """What the board says about a section; UNKNOWN also whenever the board cannot be believed."""
+
+    UNKNOWN = 0
+    LOCKED = 1
+    COCKING = 2
+    COCKED = 3
+    ARMED = 4
+    DROPPING = 5
+    DROPPED = 6
+    LOWERING = 7
+    HALTED = 8
+    FAULT = 9
+    SECURING = 10
+
+
+class Verb(IntEnum):
+    """What the board can be asked."""
+
+    COCK = 1
+    ARM = 2
+    DISARM = 3
+    LOCK = 4
+    HOME = 5
+    CLEAR_FAULT = 6
+    RESET_STOP = 9
+
+    @property
+    def label(self) -> str:
+        """The verb as programs and people write it."""
+        return self.name.lower().replace("_", "-")
+
+
+class Health(StrEnum):
+    """How the link to the board is."""
+
+    DOWN = "down"
+    OPENING = "opening"
+    LIVE = "live"
+    STALE = "stale"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Who answered HELLO."""
+
+    hw_id: str
+    firmware: str
+    boot_id: int
+    simulator: bool
+    first_event_seq: int
+    params_crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The link to the board. `status_us` is when the newest STATUS came; None: not this session."""
+
+    health: Health = Health.DOWN
+    board: Board | None = None
+    opened_us: int = 0
+    status_us: int | None = None
+    trouble: str | None = None
+    """A code of `errors.PROBLEMS`, while there is no session."""
+    trouble_detail: str = ""
+    round_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The last drop of a section, as the journal has it."""
+
+    seq: int
+    time: str
+    fall_us: int
+    peak_dn: int
+    release_dn: int
+
+
+@dataclass(frozen=True, slots=True)
+class SectionState:
+    """One section by the newest STATUS of this session, and what the daemon adds to it."""
+
+    phase: Phase = Phase.UNKNOWN
+    fault: int = 0
+    up: bool = False
+    down: bool = False
+    pin_in: bool = False
+    load_dn: int | None = None
+    tension_dn: int | None = None
+    armed_until_us: int | None = None
+    armed_board_us: int | None = None
+    """When it was last armed, on the board's clock."""
+    tension_confirmed: bool = False
+    last_drop: Drop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a STATUS says of the table; None while there is none that may be believed."""
+
+    stopped: bool
+    estop_open: bool
+    supply_low: bool
+    air_low: bool
+    maintenance: bool
+    lease_live: bool
+    hold_pressed: bool
+    params_incomplete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who moves the table, and when they last said so."""
+
+    holder: str
+    renewed_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Someone's hold on a control: motion of one section lasts no longer than this."""
+
+    section: Section
+    moving: Phase
+    begun: bool
+    """The board has said that the motion began; when it says that it ended, so does the hold."""
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A COMMAND whose RESULT is awaited."""
+
+    cmd_id: int
+    verb: Verb
+    section: Section | None
+    sent_us: int
+    request: int
+    window_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TensionPending:
+    """A PARAM_SET of an operator whose PARAM is awaited."""
+
+    cmd_id: int
+    section: Section
+    tension_dn: int
+    sent_us: int
+    request: int
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopWanted:
+    """A STOP that no STATUS has confirmed yet."""
+
+    sent_us: int
+
+
+class Provision(Enum):
+    """How far board and configuration have been brought together, parameter by parameter."""
+
+    UNPROVEN = "unproven"
+    READING = "reading"
+    WAITING = "waiting"
+    """Something has to be written, and the sections are not in a phase in which the board takes it."""
+    WRITING = "writing"
+    PROVEN = "proven"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What the board's parameters are known to be, by (section, key), and the work in progress."""
+
+    stage: Provision = Provision.UNPROVEN
+    values: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    todo: tuple[tuple[int, int], ...] = ()
+    cmd_id: int | None = None
+    asked_us: int = 0
+    unsupported: frozenset[tuple[int, int]] = frozenset()
+    """What the board says that it does not have."""
+    read: bool = False
+    """All of `values` was read in this session."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """Which of the board's events are on their way into the journal, and which are there."""
+
+    boot_id: int = 0
+    next_seq: int = 1
+    committed_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the daemon knows. The only way from one to the next is `step`."""
+
+    settings: Settings
+    link: Link = Link()
+    table: Table | None = None
+    sections: tuple[SectionState, SectionState, SectionState] = (
+        SectionState(),
+        SectionState(),
+        SectionState(),
+    )
+    lease: Lease | None = None
+    hold: Hold | None = None
+    pending: tuple[Pending, ...] = ()
+    tension_pending: TensionPending | None = None
+    stop_wanted: StopWanted | None = None
+    params: Params = Params()
+    events: EventLog = EventLog()
+    journal_failed: bool = False
+    closing_us: int | None = None
+    """Since when the daemon is ending."""
+    next_cmd_id: int = 1
+
+    @property
+    def closing(self) -> bool:
+        """Whether the daemon is ending."""
+        return self.closing_us is not None
+
+    @property
+    def active(self) -> bool:
+        """Whether some section is armed or on its way."""
+        return any(section.phase in ACTIVE for section in self.sections)
+
+    @property
+    def lease_until_us(self) -> int | None:
+        """When the lease ends unless it is renewed; None without one."""
+        if self.lease is None:
+            return None
+        return self.lease.renewed_us + (LEASE_MOVING_US if self.active else LEASE_US)
+
+
+MOVING = frozenset({Phase.COCKING, Phase.LOWERING, Phase.DROPPING, Phase.DROPPED, Phase.SECURING})
+"""The phases in which a section is, or may be, on its way."""
+
+ACTIVE = MOVING | {Phase.ARMED}
+"""The phases in which losing whoever moves the table must not go unnoticed for long."""
