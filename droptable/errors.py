@@ -89,6 +89,16 @@ _register(
     "Run `droptable journal verify`, keep the file as it is, and start with a new state directory.",
 )
 _register(
+    "JOURNAL_MISSING",
+    "There is no journal here.",
+    "Check `--state-dir`; a daemon makes its journal when it starts.",
+)
+_register(
+    "BOARD_PROGRAM",
+    "The program that stands for the board does not run; nothing can be moved.",
+    "Read its messages above; the daemon keeps trying.",
+)
+_register(
     "CONFIG_INVALID",
     "The configuration is not valid; the daemon does not start.",
     "Correct the keys that are named; `droptable config schema` prints what is allowed.",
@@ -97,6 +107,16 @@ _register(
     "NO_DAEMON",
     "No daemon answers at this address.",
     "Start one with `droptable run` or `droptable demo`, or give its address with `--url`.",
+)
+_register(
+    "DEMO_PROGRAM",
+    "A program of the demo did not start.",
+    "Put right what it says; its whole log lies in the demo's state directory.",
+)
+_register(
+    "DEMO_STEP",
+    "The demo did not see what it waited for.",
+    "Look into the logs in its state directory; then try again.",
 )
 _register(
     "NO_BROKER",

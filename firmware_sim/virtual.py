@@ -100,6 +100,9 @@ class VirtualClock:
         finally:
             timer.cancel()
 
+    def call_at_us(self, at_us: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_at(at_us / 1e6, callback)
+
     def random_u32(self) -> int:
         return self._dice.randrange(1, 2**32)
 

@@ -39,7 +39,7 @@ class Mosquitto:
             f"listener {self.port} {LOOPBACK}",
             f"allow_anonymous {'true' if users is None else 'false'}",
             f"persistence_location {directory}/",
-            "log_dest stdout",
+            "log_dest stderr",
             extra,
         ]
         if os.geteuid() == 0:
@@ -61,10 +61,10 @@ class Mosquitto:
         """Returns when connections are accepted, which mosquitto says itself."""
         assert self._process is None
         self._process = subprocess.Popen(
-            [MOSQUITTO, "-c", str(self._config)], stdout=subprocess.PIPE, text=True
+            [MOSQUITTO, "-c", str(self._config)], stderr=subprocess.PIPE, text=True
         )
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
             if line.rstrip().endswith(" running"):
                 return
         raise AssertionError(f"mosquitto ended at once: {self._config.read_text()}")

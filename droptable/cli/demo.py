@@ -1,8 +1,138 @@
 """`droptable demo`: the whole system on one machine, without a table."""
 
+import asyncio
+import json
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import droptable
 from droptable.cli.exits import CommandError, ExitCode
+from droptable.cli.output import put, put_document, say
+
+if TYPE_CHECKING:
+    from droptable.demo.stage import Stage, Wanted
+
+LOOPBACK = "127.0.0.1"
+PAGE = f"{LOOPBACK}:8080"
 
 
-def demo() -> None:
-    """Run daemon, simulator and broker together."""
-    raise CommandError(ExitCode.REFUSED, "The demo is not part of this build.")
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Play one drop, print it and end.")] = False,
+    http: Annotated[
+        str, typer.Option("--http", metavar="HOST:PORT", help="Address of the page; port 0: any.")
+    ] = PAGE,
+    mqtt: Annotated[
+        str, typer.Option("--mqtt", metavar="HOST:PORT", help="Address of the broker; port 0: any.")
+    ] = f"{LOOPBACK}:0",
+    control: Annotated[
+        str,
+        typer.Option("--control", metavar="HOST:PORT", help="Where the simulator is asked."),
+    ] = f"{LOOPBACK}:0",
+    state_directory: Annotated[
+        Path | None,
+        typer.Option("--state-dir", metavar="DIR", help="Kept; without it, a passing one is used."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One line of JSON when all is ready.")
+    ] = False,
+) -> None:
+    """Run daemon, simulator and broker together, until SIGTERM or Ctrl-C."""
+    with TemporaryDirectory(prefix="droptable-demo-") as passing:
+        directory = (state_directory or Path(passing)).absolute()
+        # One that plays once is looked at by nobody: it takes any port that is free.
+        http_at = f"{LOOPBACK}:0" if once and http == PAGE else http
+        code = asyncio.run(_demo(once, as_json, _Places(directory, http_at, mqtt, control)))
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What the command line says about where things are."""
+
+    state_dir: Path
+    http: str
+    mqtt: str
+    control: str
+
+
+async def _demo(once: bool, as_json: bool, places: _Places) -> ExitCode:
+    from droptable.demo.once import play_once
+    from droptable.demo.stage import set_stage
+
+    this = asyncio.current_task()
+    assert this is not None  # asyncio.run made one
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    try:
+        async with set_stage(_wanted(places)) as stage:
+            if once:
+                say(f"Everything runs: {stage.page} and a broker ({stage.broker.program}).")
+                put(json.dumps(await play_once(stage, say), ensure_ascii=False))
+                return ExitCode.DONE
+            _tell(stage, as_json=as_json)
+            name = await stage.until_one_ends()
+            text = f"The {name} ended by itself; its log lies in {stage.state_dir}."
+            raise CommandError(ExitCode.BUG, text)
+    except asyncio.CancelledError:
+        return ExitCode.INTERRUPTED if once else ExitCode.DONE
+
+
+def _wanted(places: _Places) -> "Wanted":
+    from droptable.daemon.config import load, split_address
+    from droptable.demo.stage import Wanted
+
+    try:
+        for address in (places.http, places.control):
+            split_address(address)
+        host, mqtt_port = split_address(places.mqtt)
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, f"{error}.") from None
+    if host not in (LOOPBACK, "localhost"):
+        raise CommandError(ExitCode.USAGE, f"--mqtt: the demo's broker listens on {LOOPBACK} only.")
+    config_file = _config_file()
+    return Wanted(
+        state_dir=places.state_dir,
+        config_file=config_file,
+        config=load(config_file, os.environ),
+        http=places.http,
+        mqtt_port=mqtt_port,
+        control=places.control,
+    )
+
+
+def _config_file() -> Path:
+    """The demo's configuration: in a wheel beside the demo, in a checkout among the others."""
+    package = Path(droptable.__file__).parent
+    installed = package / "demo" / "demo.toml"
+    return installed if installed.exists() else package.parent / "config" / "demo.toml"
+
+
+def _tell(stage: "Stage", *, as_json: bool) -> None:
+    """Where everything is, for a program or for a person."""
+    mqtt = f"{stage.broker.host}:{stage.broker.port}"
+    if as_json:
+        told = {"page": stage.page, "user": "operator", "pin": None, "token": stage.token}
+        where = {"mqtt": mqtt, "control": stage.control, "state_dir": str(stage.state_dir)}
+        put_document({"schema": "demo/1", **told, **where})
+        return
+    say(
+        f"""
+  page      {stage.page}      the tablet's page; open it in a browser
+  broker    {mqtt}      droptable/v1/... by {stage.broker.program}
+  control   {stage.control}      the hand around the simulated table
+  state     {stage.state_dir}      journal and logs
+
+Try, in another terminal:
+  export DROPTABLE_URL={stage.page.rstrip("/")} DROPTABLE_SIM_CONTROL={stage.control}
+  droptable home pelvic; droptable cock pelvic; droptable arm pelvic
+and while it is armed, in a third:
+  droptable-sim thrust pelvic --peak-n 500 --rise-ms 120
+
+Ctrl-C ends the demo."""
+    )

@@ -4,9 +4,10 @@ A command imports what it needs when it runs, so that `stop` and `--help` wait f
 """
 
 import os
+import sys
 from asyncio import CancelledError
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -70,7 +71,12 @@ def droptable(
         os.environ[URL_VARIABLE] = url
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> NoReturn:
+    """Run the command of this process and end with its exit code."""
+    sys.exit(exit_code())
+
+
+def exit_code(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; every foreseeable error is told in a sentence."""
     try:
         app(None if arguments is None else list(arguments), prog_name="droptable")

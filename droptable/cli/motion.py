@@ -45,8 +45,8 @@ AWAITING_DROP = frozenset({"ARMED", "DROPPING", "DROPPED", "SECURING", "LOCKED"}
 SETTLED_S = 5.0
 """The longest that a tension, or the record of a drop, may take to show."""
 
-WITHOUT_LEASE = frozenset({"disarm"})
-"""Whoever sees a danger may disarm, whoever holds the table."""
+WITHOUT_LEASE = frozenset({"disarm", "home"})
+"""Neither moves anything: whoever sees a danger may disarm, and homing only looks."""
 
 
 async def act(daemon: Daemon, verb: str, section: str, timeout_s: float) -> dict[str, Any]:

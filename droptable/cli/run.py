@@ -28,8 +28,11 @@ def run(
     from droptable.daemon.config import load, state_dir
 
     config = load(config_file, os.environ, options(http=http, mqtt=mqtt, link=link))
+    # Only now: these are the whole daemon, and a wrong key is told without them.
+    from droptable.daemon.logs import configure_logs
     from droptable.daemon.supervisor import run_daemon
 
+    configure_logs(config.log.level)
     raise typer.Exit(run_daemon(config, state_dir(state_directory, os.environ)))
 
 

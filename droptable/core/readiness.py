@@ -191,7 +191,7 @@ def _lease(question: Question) -> Iterator[Reason]:
     if lease is None:
         yield reason("LEASE_NONE")
     elif lease.holder != question.actor:
-        yield reason("LEASE_OTHER", lease.holder)
+        yield reason("LEASE_HELD", lease.holder)
 
 
 def _cli_motion(question: Question) -> Iterator[Reason]:

@@ -72,7 +72,7 @@ _REASONS: dict[str, tuple[str, str]] = {
         "Leave maintenance mode.",
     ),
     "LEASE_NONE": ("Nobody has the control of the table.", "Take the control first."),
-    "LEASE_OTHER": ("{} has the control of the table.", "Ask them to give it back."),
+    "LEASE_HELD": ("{} has the control of the table.", "Ask them to give it back."),
     "CLI_MOTION": (
         "This table is a real one, and only a finger on the tablet may move it.",
         "Use the tablet, or set `allow_cli_motion = true`.",

@@ -416,7 +416,7 @@ class _Turn:
     def _take_lease(self, asked: Asked) -> None:
         lease = self.state.lease
         if lease is not None and lease.holder != asked.actor:
-            return self._answer(asked.request, reason("LEASE_OTHER", lease.holder))
+            return self._answer(asked.request, reason("LEASE_HELD", lease.holder))
         if self.state.closing:
             return self._answer(asked.request, reason("CLOSING"))
         if lease is None:
@@ -427,7 +427,7 @@ class _Turn:
     def _release_lease(self, asked: Asked) -> None:
         lease = self.state.lease
         if lease is not None and lease.holder != asked.actor:
-            return self._answer(asked.request, reason("LEASE_OTHER", lease.holder))
+            return self._answer(asked.request, reason("LEASE_HELD", lease.holder))
         self._end_lease("released")
         return self._answer(asked.request)
 

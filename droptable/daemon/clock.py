@@ -8,6 +8,7 @@ here: those are the board's.
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -26,6 +27,9 @@ class Clock(Protocol):
 
         A moment that is past returns after one turn of the loop, so that who is late starves nobody.
         """
+
+    def call_at_us(self, at_us: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have `callback` called at `at_us` or a little later, unless the handle is cancelled."""
 
     def random_u32(self) -> int:
         """A number from 1 to 2**32 - 1 that nobody can guess: 0 means none on the board link."""
@@ -51,6 +55,10 @@ class SystemClock:
         # A loop may fire a timer early by its clock's resolution, and a microsecond early is early.
         if self.monotonic_us() < at_us:
             await self.sleep_until_us(at_us)
+
+    def call_at_us(self, at_us: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        delay_s = max(0, at_us - self.monotonic_us()) / 1e6
+        return asyncio.get_running_loop().call_later(delay_s, callback)
 
     def random_u32(self) -> int:
         return self._dice.randrange(1, 2**32)

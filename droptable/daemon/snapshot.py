@@ -30,7 +30,9 @@ class TensionShown(Shown):
 
     set_n: float | None = Field(description="What the board was told, newtons; null: not known")
     measured_n: float | None = Field(description="What the actuator measures, newtons")
-    confirmed: bool = Field(description="Someone set it since the daemon started or the lease ended")
+    confirmed: bool = Field(
+        description="Someone set it since the daemon started or the lease ended"
+    )
 
 
 class DropShown(Shown):
@@ -39,7 +41,9 @@ class DropShown(Shown):
     seq: int = Field(description="Its number in the journal")
     time: str = Field(description="RFC 3339 UTC")
     fall_ms: float = Field(description="From the raw up edge to the raw down edge")
-    peak_n: float = Field(description="Highest load from 200 ms before the up edge to the down edge")
+    peak_n: float = Field(
+        description="Highest load from 200 ms before the up edge to the down edge"
+    )
     release_n: float = Field(description="Load at the up edge")
 
 
@@ -62,8 +66,10 @@ class ReadyShown(Shown):
 class SectionShown(Shown):
     """One section. While the link is stale its phase is UNKNOWN and its readings are null."""
 
-    phase: str = Field(description="UNKNOWN, LOCKED, COCKING, COCKED, ARMED, DROPPING, DROPPED, "
-                       "LOWERING, HALTED, FAULT or SECURING")
+    phase: str = Field(
+        description="UNKNOWN, LOCKED, COCKING, COCKED, ARMED, DROPPING, DROPPED, "
+        "LOWERING, HALTED, FAULT or SECURING"
+    )
     fault: FaultShown | None
     height: Literal["up", "down", "between", "unknown"] = Field(description="By its switches")
     load_n: float | None = Field(description="All that presses on the section, newtons")

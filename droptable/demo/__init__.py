@@ -1,0 +1,1 @@
+"""The whole system on one machine, each part the program that it is elsewhere too."""

@@ -37,6 +37,7 @@ EVENT_KINDS: Mapping[str, str] = MappingProxyType(
         "tension_set": "Someone set the tension of a section.",
         "stop_requested": "Someone asked for STOP through the daemon.",
         "unknown_event": "The board told something that this program does not know.",
+        "invariant_broken": "The program found itself or the board in a state that must not be, and stopped.",
         "params_written": "The board was given its parameters and confirmed them.",
     }
 )

@@ -180,7 +180,6 @@ def _bind_unix(sock: socket.socket, path: str, undo: ExitStack) -> None:
     sock.bind(path)
     ours = Path(path).stat()
     undo.callback(_remove_if, path, lambda there: os.path.samestat(there, ours))
-    Path(path).chmod(0o600)
 
 
 def _remove_stale(path: str) -> None:

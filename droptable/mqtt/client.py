@@ -208,8 +208,9 @@ class Connection:
             self._write()
 
     def abandon(self) -> None:
-        """Close without a word, if it is not closed yet."""
+        """Close without a word, if it is not closed yet. Never from a callback of paho's."""
         self._end(unreachable(f"the connection to {self._address} was closed"))
+        self._wire.abandon()
 
     # --- how it ends -----------------------------------------------------------------------------
 
@@ -218,11 +219,13 @@ class Connection:
         return self._settings.address
 
     def _end(self, problem: BrokerProblem) -> BrokerProblem:
-        """The first reason counts; whoever waits for an answer is told. Returns that reason."""
+        """The first reason counts; whoever waits for an answer is told. Returns that reason.
+
+        The socket is left to `abandon`: paho holds a lock in its callbacks that closing takes too.
+        """
         if self.problem is not None:
             return self.problem
         self.problem = problem
-        self._wire.abandon()
         for _, future in self._publishing.values():
             _failed(future, problem)
         for subscription in self._subscribing.values():

@@ -51,7 +51,8 @@ class EventStream:
         self._in_flight: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._wake = asyncio.Event()
         self._caught_up = False
-        self._refusal: PublicationRefused | None = None
+        self._window = WINDOW
+        self._was_refused = False
 
     def committed(self, event: RecordedEvent) -> None:
         """The journal has one more event: send it now, or wake the pump."""
@@ -71,9 +72,9 @@ class EventStream:
         """Send what there is, for ever; ends by cancellation with the connection."""
         while True:
             self._wake.clear()
-            if self._refusal is not None:
+            if self._was_refused:
                 await self._backoff.pause()
-                self._refusal = None
+                self._was_refused = False
             if self._has_room and self._next_seq <= self._head_seq:
                 await self._send_more()
             else:
@@ -83,7 +84,7 @@ class EventStream:
 
     @property
     def _has_room(self) -> bool:
-        return len(self._in_flight) < WINDOW
+        return len(self._in_flight) < self._window
 
     async def _send_more(self) -> None:
         if not self._page:
@@ -119,6 +120,7 @@ class EventStream:
             if problem is not None:
                 return
             self._acked(seq)
+            self._window = WINDOW
             self._backoff.reset()
             self._refused(None)
         if self._next_seq <= self._head_seq:
@@ -128,6 +130,9 @@ class EventStream:
         self._in_flight.clear()
         self._page.clear()
         self._next_seq = seq
-        self._refusal = problem
+        # One at a time until one is taken: else those behind it could overtake it when the refusal
+        # is lifted.
+        self._window = 1
+        self._was_refused = True
         self._refused(problem)
         self._wake.set()

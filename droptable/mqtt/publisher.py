@@ -26,6 +26,9 @@ from droptable.mqtt.settings import MqttSettings
 from droptable.mqtt.topics import Topics
 
 HEAD_EVERY_S = 30.0
+HEAD_PAUSE_US = 20_000
+"""The head lets the event pass that moved it, and a burst of events moves it once."""
+
 STATE_PAUSE_US = 200_000
 """At most 5 snapshots a second."""
 
@@ -192,6 +195,7 @@ class Publisher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEAD_EVERY_S):
                     await self._head_moved.wait()
+            await self._clock.sleep_until_us(self._clock.monotonic_us() + HEAD_PAUSE_US)
 
     async def _serve_replays(self, connection: Connection) -> NoReturn:
         """What a sink asked for again, beside the new events and slower than they."""

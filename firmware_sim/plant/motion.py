@@ -6,46 +6,36 @@ so that whoever looks then sees it, and whoever looked before did not.
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil, sqrt
 
 FALL_STEP_US = 100
 """A rise of thrust takes 80 ms and more, so its force hardly changes in one step."""
 
 
-@dataclass(frozen=True, slots=True)
 class Ramp:
-    """An even motion from `start` at `from_us` to `end`, where it rests; `speed` is per second."""
+    """An even motion to `end`, where it rests. It is never changed, only replaced."""
 
-    from_us: int
-    start: float
-    end: float
-    speed: float
+    __slots__ = ("_from_us", "_pace", "_start", "arrives_us", "end", "speed")
+
+    def __init__(self, from_us: int, start: float, end: float, speed: float) -> None:
+        """`speed` is per second, and above 0 unless it starts where it ends."""
+        self.end = end
+        self.speed = speed
+        self._from_us = from_us
+        self._start = start
+        self._pace = speed if end >= start else -speed
+        self.arrives_us = from_us if start == end else self._first_us_at(end)
 
     @classmethod
     def resting(cls, at: float) -> "Ramp":
         return cls(0, at, at, 0.0)
 
-    @property
-    def pace(self) -> float:
-        """The speed with the sign of its direction, per second; 0 for what never moves."""
-        if self.start == self.end:
-            return 0.0
-        return self.speed if self.end > self.start else -self.speed
-
-    @property
-    def arrives_us(self) -> int:
-        if self.start == self.end:
-            return self.from_us
-        return self.from_us + ceil(abs(self.end - self.start) * 1e6 / self.speed)
-
     def at(self, now_us: int) -> float:
-        if now_us >= self.arrives_us:
-            return self.end
-        return self.start + self.pace * (now_us - self.from_us) / 1e6
+        return self.end if now_us >= self.arrives_us else self._on_the_way(now_us)
 
     def pace_at(self, now_us: int) -> float:
-        return 0.0 if now_us >= self.arrives_us else self.pace
+        """The speed with the sign of its direction, per second."""
+        return 0.0 if now_us >= self.arrives_us else self._pace
 
     def toward(self, end: float, speed: float, now_us: int) -> "Ramp":
         """The motion from here to `end`; this one itself when it already goes there so fast."""
@@ -58,12 +48,26 @@ class Ramp:
         return self if now_us >= self.arrives_us else Ramp.resting(self.at(now_us))
 
     def next_crossing_us(self, marks: tuple[float, ...], now_us: int) -> int | None:
-        """When it next reaches one of `marks`, leaves one that it stands on, or arrives."""
+        """When it next is at or past one of `marks`, off one that it stood on, or arrives."""
         if now_us >= self.arrives_us:
             return None
-        here, pace = self.at(now_us), self.pace
-        ahead = [us for mark in marks if (us := (mark - here) * 1e6 / pace) >= 0]
-        return min(self.arrives_us, now_us + max(1, ceil(min(ahead)))) if ahead else self.arrives_us
+        moments = [self.arrives_us]
+        for mark in marks:
+            first_us = self._first_us_at(mark)
+            moments += (first_us, first_us + 1)
+        return min(us for us in moments if us > now_us)
+
+    def _on_the_way(self, at_us: int) -> float:
+        return self._start + self._pace * (at_us - self._from_us) / 1e6
+
+    def _first_us_at(self, mark: float) -> int:
+        """The first microsecond at which `_on_the_way` is at or past `mark`, as it rounds."""
+        at_us = self._from_us + ceil((mark - self._start) * 1e6 / self._pace)
+        return at_us - 1 if self._past(mark, at_us - 1) else at_us + (not self._past(mark, at_us))
+
+    def _past(self, mark: float, at_us: int) -> bool:
+        here = self._on_the_way(at_us)
+        return here >= mark if self._pace > 0 else here <= mark
 
 
 class Fall:
@@ -102,11 +106,7 @@ class Fall:
         return step, now_us - self.from_us - step * FALL_STEP_US
 
     def height_um(self, now_us: int) -> float:
-        if now_us >= self.lands_us:
-            return 0.0
-        step, dt = self._step_at(now_us)
-        fallen_um = self._fallen_um[step] + (self._speed[step] + self._pull[step] * dt / 2) * dt
-        return max(0.0, self.top_um - fallen_um)
+        return 0.0 if now_us >= self.lands_us else self._on_the_way(now_us)
 
     def speed(self, now_us: int) -> float:
         """Downwards, in µm/µs; up to the moment of landing, not after it."""
@@ -123,4 +123,10 @@ class Fall:
         rest_um = way_um - self._fallen_um[step]
         # The root of pull dt²/2 + speed dt = rest, in the form that cancels nothing.
         dt = 2 * rest_um / (speed + sqrt(speed * speed + 2 * pull * rest_um))
-        return self.from_us + ceil(step * FALL_STEP_US + dt)
+        at_us = self.from_us + ceil(step * FALL_STEP_US + dt)
+        return next(us for us in (at_us - 1, at_us, at_us + 1) if self._on_the_way(us) <= height_um)
+
+    def _on_the_way(self, at_us: int) -> float:
+        step, dt = self._step_at(at_us)
+        fallen_um = self._fallen_um[step] + (self._speed[step] + self._pull[step] * dt / 2) * dt
+        return self.top_um - fallen_um

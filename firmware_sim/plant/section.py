@@ -136,6 +136,8 @@ class SectionPlant:
         """Sample number `sample` of the load cell, as it was or is read.
 
         It shows the force up to its moment: what is done at that very moment cannot change it.
+        It shows what presses from above, at rest and in a fall alike: that a patient weighs less on
+        a pad that falls away, and more where it lands, is left out.
         """
         return self._cell.raw(self.pressing.total_n(sample * SAMPLE_US - 1), sample)
 

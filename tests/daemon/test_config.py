@@ -221,19 +221,27 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line(tmp_path: Path) 
         "enabled = true\n",
     )
     assert findings(file, {"DROPTABLE__MQTT__PORT": "many"}) == [
-        f"{file}:2: table.site = 'a/b': allowed is 1 to 32 letters, digits, '_', '.' or '-', "
-        "a letter or digit first",
-        f"{file}:3: board.link is missing; allowed is serial:DEVICE, tcp:HOST:PORT, unix:PATH, "
-        "gpio or sim",
+        (
+            f"{file}:2: table.site = 'a/b': allowed is 1 to 32 letters, digits, '_', '.' or '-', "
+            "a letter or digit first"
+        ),
+        (
+            f"{file}:3: board.link is missing; allowed is serial:DEVICE, tcp:HOST:PORT, unix:PATH, "
+            "gpio or sim"
+        ),
         f"{file}:4: board.lnk is not known; did you mean 'link'?",
         f"{file}:5: board.baud = 5: allowed is a whole number from 9600 to 4000000 baud",
         f"{file}:7: sections.cock_timeout_ms = 199: allowed is a whole number from 200 to 5000 ms",
-        f"{file}:9: sections.pelvic.drop_height_um = 1.5: allowed is a whole number from 5000 to "
-        "60000 µm",
+        (
+            f"{file}:9: sections.pelvic.drop_height_um = 1.5: allowed is a whole number from 5000 to "
+            "60000 µm"
+        ),
         f"{file}:11: http.port is not known here; it exists as mqtt.port",
         f"{file}:12: mqqt is not known; did you mean 'mqtt'?",
-        "environment: DROPTABLE__MQTT__PORT = 'many': allowed is a whole number from 1 to 65535 "
-        "TCP port",
+        (
+            "environment: DROPTABLE__MQTT__PORT = 'many': allowed is a whole number from 1 to 65535 "
+            "TCP port"
+        ),
     ]
 
 
@@ -316,8 +324,10 @@ def test_keys_that_contradict_each_other_are_told_together() -> None:
         sections__pelvic__load_span_un=0,
     )
     assert told == [
-        "command line: arming.window_ms = 15000 ms is longer than "
-        "sections.lumbar.arm_window_max_ms = 14999 ms: the board would refuse to arm",
+        (
+            "command line: arming.window_ms = 15000 ms is longer than "
+            "sections.lumbar.arm_window_max_ms = 14999 ms: the board would refuse to arm"
+        ),
         "command line: sections.pelvic.load_span_un must not be 0: every force would read as 0 N",
         "command line: sections.pelvic.tension_min_n = 700 N is not below tension_max_n = 700 N",
     ]

@@ -129,6 +129,17 @@ def test_looking_back_shows_what_was_read_at_the_time() -> None:
     assert all(back[us // 1_000] == raw for us, raw in read.items())
 
 
+def test_looking_back_reaches_a_second_and_a_half_however_often_the_load_changed() -> None:
+    table = quiet_table()
+    read: list[int | None] = []
+    for load_n in range(40):
+        table.patient((0, load_n * 10, 0))
+        for _ in range(100):
+            table.advance(table.now_us + 1_000)
+            read.append(table.inputs().sections[LUMBAR].load_raw)
+    assert table.window(LUMBAR, 2_500_000, 4_000_001, 1_000) == read[2_499:]
+
+
 def test_a_sample_is_the_newest_at_or_before_its_moment() -> None:
     table = Mechanics(seed=11)
     table.advance(10_999)

@@ -1,7 +1,7 @@
-"""What the tests of the transports share: ears for a stream, and an eye on descriptors."""
+"""What the tests of the transports share: ears for a stream, an eye on descriptors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,15 +68,6 @@ def open_descriptors() -> dict[str, str]:
         except FileNotFoundError:
             continue
     return found
-
-
-@pytest.fixture
-async def no_descriptor_leaks() -> AsyncIterator[None]:
-    """Fails a test that leaves a descriptor open."""
-    before = open_descriptors()
-    yield
-    after = open_descriptors()
-    assert after == before
 
 
 @pytest.fixture

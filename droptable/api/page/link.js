@@ -59,6 +59,8 @@ export const ageTenths = computed(() =>
 /** @type {WebSocket|null} */
 let socket = null;
 let openedAt = 0;
+/** @type {number|null} The state_seq that this socket's last beat told of. */
+let announced = null;
 let failures = 0;
 let noticeTimer = 0;
 
@@ -103,6 +105,19 @@ function take(state) {
   if (!sameRun || lost) holding.value = false;
 }
 
+/**
+ * Only a fresh start tells the whole: when another daemon beats than the one whose state is shown,
+ * or when what the last beat announced has not come by the next.
+ * @param {{boot: string, state_seq: number}} beat
+ */
+function checkBeat(beat) {
+  const shown = table.peek();
+  const replaced = shown !== null && shown.boot !== beat.boot;
+  const behind = announced !== null && (shown === null || shown.state_seq < announced);
+  announced = beat.state_seq;
+  if (replaced || behind) socket?.close();
+}
+
 /** @param {any} message */
 function hear(message) {
   heardAt.value = now.value = performance.now();
@@ -112,8 +127,7 @@ function hear(message) {
       break;
     case "heartbeat":
       age.value = { ms: message.age_ms, at: performance.now() };
-      // Another daemon than the one whose state is shown: only a fresh start tells the whole.
-      if (table.peek() !== null && message.boot !== table.peek()?.boot) socket?.close();
+      checkBeat(message);
       break;
     case "stop_sent":
       stopTaken();
@@ -135,6 +149,7 @@ function connect() {
   const mine = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/v1/ws`);
   socket = mine;
   openedAt = performance.now();
+  announced = null;
   mine.addEventListener("message", (event) => {
     if (mine !== socket) return;
     failures = 0;

@@ -1,0 +1,196 @@
+"""The one door to the table for HTTP, WebSocket and MQTT: it shows the state and passes on wishes.
+
+It decides nothing: refusals come from the core. Whoever watches gets the newest snapshot when there
+is one to get, so a slow reader costs nobody anything. `stop` waits for nothing at all.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import cast
+
+from pydantic import JsonValue
+
+from droptable.core import events as ev
+from droptable.core.model import Health, Phase, State, Verb
+from droptable.daemon.clock import Clock
+from droptable.daemon.outcome import Done, Figures, Outcome, Refused
+from droptable.daemon.runner import Runner
+from droptable.daemon.shown import ready_shown, reasons_shown, snapshot_of
+from droptable.daemon.snapshot import Snapshot
+from droptable.errors import PROBLEMS
+from droptable.journal.journal import Journal
+from droptable.sections import Section
+
+READINGS_EVERY_US = 100_000
+"""Loads and tensions change with every STATUS; people are told of those alone 10 times a second."""
+
+VERBS: Mapping[str, Verb] = {
+    "cock": Verb.COCK,
+    "arm": Verb.ARM,
+    "disarm": Verb.DISARM,
+    "lock": Verb.LOCK,
+    "home": Verb.HOME,
+    "clear-fault": Verb.CLEAR_FAULT,
+}
+
+
+class Gateway:
+    """See `api/door.py` for the contract. `boot` names this run of the daemon."""
+
+    def __init__(self, runner: Runner, journal: Journal, clock: Clock, *, table: str) -> None:
+        self.boot = f"{clock.random_u32():08x}{clock.random_u32():08x}"
+        self._runner = runner
+        self._journal = journal
+        self._clock = clock
+        self._table = table
+        self._state_seq = 1
+        self._shown_us = 0
+        self._drops = [0, 0, 0]
+        self._watching: set[asyncio.Event] = set()
+        self._snapshot: Snapshot | None = None
+        self._closed = False
+        runner.watch(self._on_step)
+
+    # Looking
+
+    def snapshot(self) -> Snapshot:
+        """The whole table as it is now."""
+        return snapshot_of(
+            self._runner.state,
+            self._clock.monotonic_us(),
+            table=self._table,
+            boot=self.boot,
+            state_seq=self._state_seq,
+        )
+
+    def changes(self) -> AsyncIterator[Snapshot]:
+        """Each change from now on; a slow reader skips to the newest. Ends with `close`."""
+        changed = asyncio.Event()
+        self._watching.add(changed)
+        return self._changes(changed)
+
+    async def _changes(self, changed: asyncio.Event) -> AsyncIterator[Snapshot]:
+        try:
+            while True:
+                await changed.wait()
+                if self._closed:
+                    return
+                changed.clear()
+                yield self._newest()
+        finally:
+            self._watching.discard(changed)
+
+    def _newest(self) -> Snapshot:
+        """One snapshot serves all who watch the same change."""
+        if self._snapshot is None or self._snapshot.state_seq != self._state_seq:
+            self._snapshot = self.snapshot()
+        return self._snapshot
+
+    def _on_step(self, before: State, after: State) -> None:
+        for section in Section:
+            if after.sections[section].last_drop is not before.sections[section].last_drop:
+                self._drops[section] += 1
+        now_us = self._clock.monotonic_us()
+        recent = now_us - self._shown_us < READINGS_EVERY_US
+        if recent and _told_at_once(before) == _told_at_once(after):
+            return
+        self._shown_us = now_us
+        self._state_seq += 1
+        for changed in self._watching:
+            changed.set()
+
+    def readiness(self) -> dict[str, JsonValue]:
+        """For each section and action every reason why it is refused now."""
+        state, now_us = self._runner.state, self._clock.monotonic_us()
+        sections = {
+            at.label: ready_shown(state, at, now_us).model_dump(mode="json") for at in Section
+        }
+        return {"schema": "readiness/1", "sections": cast("JsonValue", sections)}
+
+    def health(self) -> tuple[bool, list[str]]:
+        """Whether the link is up and the journal writable; if not, what is wrong."""
+        state, wrong = self._runner.state, []
+        if state.link.health is not Health.LIVE:
+            problem = PROBLEMS[state.link.trouble or "LINK_UNREACHABLE"]
+            wrong.append(f"{problem.code}: {problem.meaning} {problem.remedy}")
+        if state.journal_failed or not self._journal.writable:
+            problem = PROBLEMS["STATE_UNWRITABLE"]
+            wrong.append(f"{problem.code}: {self._journal.problem}. {problem.remedy}")
+        return not wrong, wrong
+
+    def figures(self) -> Figures:
+        """What monitoring counts."""
+        thoracic, lumbar, pelvic = self._drops
+        return Figures(self._journal.head_seq, (thoracic, lumbar, pelvic))
+
+    async def events(
+        self, after: int, limit: int, kind: str | None, section: str | None
+    ) -> list[dict[str, JsonValue]]:
+        """At most `limit` events of the journal above `after`, in order."""
+        found = await self._journal.read(after, limit, kind=kind, section=section)
+        return [event.to_json() for event in found]
+
+    async def event(self, seq: int) -> dict[str, JsonValue] | None:
+        """One event of the journal; None when there is none of that number."""
+        event = await self._journal.get(seq)
+        return None if event is None else event.to_json()
+
+    # Wishes
+
+    def stop(self, source: str) -> None:
+        """Stop the table, now: never refuses, never waits."""
+        self._runner.stop(source)
+
+    async def act(self, verb: str, section: Section, actor: str) -> Outcome:
+        """Carry out a verb at a section; done when the board has begun it."""
+        return await self._ask(actor, ev.Do(VERBS[verb], section))
+
+    async def reset_stop(self, actor: str) -> Outcome:
+        """Take back a latched stop; nothing moves by it."""
+        return await self._ask(actor, ev.ResetStop())
+
+    async def set_tension(self, section: Section, newton: float, actor: str) -> Outcome:
+        """Set the force that holds a cocked section, newtons, to the next 0.1 N."""
+        return await self._ask(actor, ev.SetTension(section, round(newton * 10)))
+
+    async def take_lease(self, actor: str) -> Outcome:
+        """Take the lease, or renew it."""
+        return await self._ask(actor, ev.TakeLease())
+
+    async def release_lease(self, actor: str) -> Outcome:
+        """Give the lease back."""
+        return await self._ask(actor, ev.ReleaseLease())
+
+    async def _ask(self, actor: str, action: ev.Action) -> Outcome:
+        against = await self._runner.ask(actor, action)
+        return Refused(reasons_shown(against)) if against else Done()
+
+    def close(self) -> None:
+        """Let everyone who watches go."""
+        self._closed = True
+        for changed in self._watching:
+            changed.set()
+
+
+def _told_at_once(state: State) -> tuple[object, ...]:
+    """What a person must not be told late; what is left out are readings."""
+    sections = tuple(
+        (s.phase, s.fault, s.up, s.down, s.pin_in, s.armed_until_us, s.last_drop)
+        for s in state.sections
+    )
+    armed = any(s.phase is Phase.ARMED for s in state.sections)
+    return (
+        sections,
+        armed,
+        state.link.health,
+        state.link.trouble,
+        state.table,
+        state.lease is None or state.lease.holder,
+        state.stop_wanted is None,
+        state.journal_failed,
+        state.params.stage,
+        state.params.values,
+        bool(state.pending),
+        state.hold is None,
+        state.closing,
+    )

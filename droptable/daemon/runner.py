@@ -1,0 +1,358 @@
+"""The only caller of the core's `step`: turns what happens into events, and effects into deeds.
+
+Messages of the link and events of the core meet here and nowhere else. It decides nothing. Every
+step runs to its end on the loop, without an await in between, so there is no queue or lock that a
+STOP could wait behind: `stop` has written its frame when it returns.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from droptable.core import effects as do
+from droptable.core import events as ev
+from droptable.core import invariants, model
+from droptable.core.limits import Settings
+from droptable.core.reasons import Reason
+from droptable.core.step import at_rest, step, wake_us
+from droptable.daemon.clock import Clock
+from droptable.daemon.connection import Connection, Opener
+from droptable.errors import DroptableError
+from droptable.journal.event import BoardRef, Draft, Event
+from droptable.link import host_session as session
+from droptable.link import messages
+from droptable.link.session import clock_ms
+
+TABLE = 0xFF
+ANY_PHASE = 0xFF
+
+RETRY_RECORD_US = 1_000_000
+"""How often the journal is tried again while it cannot be written."""
+
+UNRECORDED_MAX = 256
+"""How many of the daemon's own events wait for a journal that cannot be written."""
+
+log = structlog.get_logger(__name__)
+
+
+class JournalPort(Protocol):
+    """Where events are recorded; see `journal/journal.py`."""
+
+    def append(self, draft: Draft) -> "asyncio.Future[Event]": ...
+
+
+class Runner:
+    """The table's state, and all that moves it. `watch` is called after each step that changed it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        open_stream: Opener,
+        journal: JournalPort,
+        clock: Clock,
+    ) -> None:
+        self.state = model.State(settings)
+        self.connection = Connection(open_stream, clock, self)
+        self._journal = journal
+        self._clock = clock
+        self._watchers: list[Callable[[model.State, model.State], None]] = []
+        self._happened: deque[ev.Event] = deque()
+        self._stepping = False
+        self._requests: dict[int, asyncio.Future[tuple[Reason, ...]]] = {}
+        self._last_request = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._unrecorded: deque[do.Record] = deque(maxlen=UNRECORDED_MAX)
+        self._retry: asyncio.TimerHandle | None = None
+        self._rested = asyncio.Event()
+
+    async def run(self) -> None:
+        """Be connected to the board until cancelled."""
+        await self.connection.run()
+
+    def watch(self, watcher: Callable[[model.State, model.State], None]) -> None:
+        """Have `watcher(before, after)` called after each step that changed the state."""
+        self._watchers.append(watcher)
+
+    # People
+
+    async def ask(self, actor: str, action: ev.Action) -> tuple[Reason, ...]:
+        """Do `action` for `actor`; gives every reason why it was refused, none when it was done."""
+        self._last_request += 1
+        request = self._last_request
+        answer: asyncio.Future[tuple[Reason, ...]] = asyncio.get_running_loop().create_future()
+        self._requests[request] = answer
+        try:
+            self._take(ev.Asked(request, actor, action))
+            return await answer
+        finally:
+            del self._requests[request]
+
+    def stop(self, source: str) -> None:
+        """STOP: past every queue, lock and await."""
+        self._take(ev.StopAsked(source))
+
+    def record(self, kind: str, data: dict[str, str | int | float | bool | None]) -> None:
+        """Note something of the daemon's own life in the journal."""
+        self._do_record(do.Record(kind, None, "daemon", data))
+
+    async def close(self, limit_s: float) -> bool:
+        """Make the table safe; whether it was seen to be at rest within `limit_s`."""
+        self._take(ev.Closing())
+        try:
+            async with asyncio.timeout(limit_s):
+                while not at_rest(self.state):
+                    self._rested.clear()
+                    await self._rested.wait()
+        except TimeoutError:
+            return False
+        finally:
+            for timer in (self._timer, self._retry):
+                if timer is not None:
+                    timer.cancel()
+        return True
+
+    # The link: `connection.Listener`
+
+    def stream_opened(self) -> None:
+        self._take(ev.StreamOpened())
+
+    def trouble(self, code: str, detail: str, *, refused: bool) -> None:
+        link = self.state.link
+        if (link.trouble, link.trouble_detail) != (code, detail):
+            log.warning(str(DroptableError(code, detail)))
+        self._take(ev.LinkTrouble(code, detail, refused))
+
+    def news(self, news: session.News) -> None:
+        event = _event_of_news(news)
+        if event is not None:
+            self._take(event)
+
+    def settled(self) -> None:
+        """Nothing more has come for now: look at the clock once."""
+        self._take(ev.TimePassed())
+
+    # Steps
+
+    def _take(self, event: ev.Event) -> None:
+        """Step through `event` and whatever follows from it at once."""
+        self._happened.append(event)
+        if self._stepping:
+            return
+        before = self.state
+        self._stepping = True
+        try:
+            while self._happened:
+                self._step(self._happened.popleft())
+        finally:
+            self._stepping = False
+        self.connection.flush()
+        self._arm_timer()
+        if self.state != before:
+            for watcher in self._watchers:
+                watcher(before, self.state)
+            if at_rest(self.state):
+                self._rested.set()
+
+    def _step(self, event: ev.Event) -> None:
+        state, wanted = step(self.state, event, self._clock.monotonic_us())
+        if state.link.health is not self.state.link.health:
+            log.info("board link", health=state.link.health.value)
+        self.state = state
+        for effect in wanted:
+            self._carry_out(effect)
+        self._check()
+
+    def _check(self) -> None:
+        """A broken invariant first commands safe, then is recorded, then raised."""
+        broken = invariants.broken(self.state)
+        claims = invariants.board_broken(self.state)
+        if (broken or claims) and self.state.stop_wanted is None:
+            self.connection.send_stop(0)
+            self._happened.append(ev.StopAsked("daemon"))
+            self.record("invariant_broken", {"what": "; ".join((*broken, *claims))})
+        if broken:
+            raise invariants.InvariantBrokenError("; ".join(broken))
+
+    def _arm_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        at_us = wake_us(self.state)
+        self._timer = None if at_us is None else self._clock.call_at_us(at_us, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._take(ev.TimePassed())
+
+    # Deeds
+
+    def _carry_out(self, effect: do.Effect) -> None:
+        match effect:
+            case do.SendStop(cmd_id=cmd_id):
+                self.connection.send_stop(cmd_id)
+            case do.SetBeat(lease=lease, hold=hold):
+                self.connection.set_beat(lease=lease, hold=hold)
+            case do.ReopenSession():
+                self.connection.reopen()
+            case do.Record():
+                self._do_record(effect)
+            case do.Answer():
+                self._do_answer(effect)
+            case _:
+                self.connection.send(self._message_of(effect))
+
+    def _message_of(
+        self, effect: do.SendCommand | do.SendParamGet | do.SendParamSet | do.SendEventAck
+    ) -> messages.HostMessage:
+        match effect:
+            case do.SendParamGet(cmd_id, section, key):
+                return messages.ParamGet(cmd_id, section, key)
+            case do.SendParamSet(cmd_id, section, key, value):
+                return messages.ParamSet(cmd_id, section, key, value)
+            case do.SendEventAck(boot_id, event_seq):
+                return messages.EventAck(boot_id, event_seq)
+            case do.SendCommand() as command:
+                return messages.Command(
+                    command.cmd_id,
+                    command.verb,
+                    TABLE if command.section is None else command.section,
+                    ANY_PHASE if command.expect is None else command.expect,
+                    command.ttl_ms,
+                    clock_ms(self._clock.monotonic_us()),
+                    command.arg,
+                )
+
+    def _do_answer(self, answer: do.Answer) -> None:
+        waiting = self._requests.get(answer.request)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer.reasons)
+
+    def _do_record(self, record: do.Record) -> None:
+        section = None if record.section is None else record.section.label
+        heard = record.heard
+        board = None if heard is None else BoardRef(heard.boot_id, heard.event_seq)
+        draft = Draft(record.kind, section, record.actor, dict(record.data), board)
+        recorded = self._journal.append(draft)
+        recorded.add_done_callback(lambda future: self._recorded(record, future))
+
+    def _recorded(self, record: do.Record, future: "asyncio.Future[Event]") -> None:
+        """Tell the core what became of it; the board's events stay with the board until they are."""
+        if future.cancelled():
+            return
+        heard, error = record.heard, future.exception()
+        if error is None:
+            if heard is not None:
+                self._take(ev.Committed(heard, future.result().seq, future.result().time))
+            elif self.state.journal_failed:
+                self._take(ev.JournalHealth(failed=False))
+            return
+        if not isinstance(error, DroptableError):
+            raise error
+        if not self.state.journal_failed:
+            log.error(str(error))
+        if heard is not None:
+            self._take(ev.CommitFailed(heard.boot_id, heard.event_seq))
+        else:
+            self._unrecorded.append(record)
+            self._take(ev.JournalHealth(failed=True))
+        if self._retry is None and not self.state.closing:
+            at_us = self._clock.monotonic_us() + RETRY_RECORD_US
+            self._retry = self._clock.call_at_us(at_us, self._retry_records)
+
+    def _retry_records(self) -> None:
+        self._retry = None
+        again, self._unrecorded = self._unrecorded, deque(maxlen=UNRECORDED_MAX)
+        for record in again:
+            self._do_record(record)
+
+
+# From the link's words to the core's
+
+
+def _event_of_news(news: session.News) -> ev.Event | None:
+    match news:
+        case session.Welcomed(welcome=welcome, restarted=restarted):
+            return ev.SessionOpened(_board_of(welcome), restarted)
+        case session.SessionOver():
+            return ev.SessionOver()
+        case session.WentStale():
+            return ev.WentStale()
+        case session.RoundTrip(round_us=round_us):
+            return ev.RoundTrip(round_us)
+        case session.Received(message=message):
+            return _event_of_message(message)
+        case session.Diagnosed():
+            return None
+
+
+def _event_of_message(message: messages.Message) -> ev.Event | None:
+    match message:
+        case messages.Status():
+            return _status_of(message)
+        case messages.Event() as e:
+            return ev.BoardEventHeard(
+                e.boot_id, e.event_seq, e.board_us, e.kind, e.section, e.a, e.b, e.c
+            )
+        case messages.Result(cmd_id=cmd_id, code=code):
+            return ev.ResultHeard(cmd_id, code)
+        case messages.Param(cmd_id=cmd_id, section=section, key=key, value=value):
+            return ev.ParamHeard(cmd_id, section, key, value)
+        case messages.Text(level=level, text=text):
+            log.log(10 * min(max(level, 1), 4), "the board says", text=text)
+            return None
+        case _:
+            return None
+
+
+FEATURE_LOAD_CELLS = 1 << 0
+FEATURE_TENSION_DRIVE = 1 << 1
+FEATURE_SIMULATOR = 1 << 6
+
+
+def _board_of(welcome: messages.Welcome) -> model.Board:
+    firmware = f"{welcome.fw_major}.{welcome.fw_minor}.{welcome.fw_patch}"
+    return model.Board(
+        hw_id=welcome.hw_id,
+        firmware=firmware,
+        boot_id=welcome.boot_id,
+        simulator=bool(welcome.features & FEATURE_SIMULATOR),
+        first_event_seq=welcome.first_event_seq,
+        params_crc=welcome.params_crc,
+    )
+
+
+def _status_of(status: messages.Status) -> ev.StatusHeard:
+    flags = status.flags
+    table = model.Table(
+        estop_open=bool(flags & 1 << 0),
+        stopped=bool(flags & 1 << 1),
+        lease_live=bool(flags & 1 << 3),
+        hold_pressed=bool(flags & 1 << 4),
+        supply_low=bool(flags & 1 << 5),
+        air_low=bool(flags & 1 << 6),
+        maintenance=bool(flags & 1 << 7),
+        params_incomplete=bool(flags & 1 << 9),
+    )
+    thoracic, lumbar, pelvic = map(_section_of, status.sections)
+    return ev.StatusHeard(table, (thoracic, lumbar, pelvic))
+
+
+def _section_of(heard: messages.SectionStatus) -> model.SectionState:
+    inputs = heard.inputs
+    known = heard.phase in PHASES
+    return model.SectionState(
+        phase=model.Phase(heard.phase) if known else model.Phase.UNKNOWN,
+        fault=heard.fault,
+        up=bool(inputs & 1),
+        down=bool(inputs & 2),
+        pin_in=bool(inputs & 4),
+        load_dn=heard.load_dn if inputs & 8 else None,
+        tension_dn=heard.tension_dn,
+    )
+
+
+PHASES = frozenset(int(phase) for phase in model.Phase)
+"""A phase that is not among them is one of a newer board, and unknown here."""

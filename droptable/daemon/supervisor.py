@@ -1,0 +1,212 @@
+"""Starts the daemon's parts in the order in which they need each other, and ends them in the other.
+
+A part that cannot start ends the start with its problem's sentence. A part that breaks later is
+restarted where the table does not depend on it, and ends the daemon where it does: the board makes
+itself safe when its host is gone, and a service manager starts the daemon again.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import structlog
+from pydantic import SecretStr
+
+from droptable import __version__
+from droptable.api.app import create_app
+from droptable.api.server import bind, serve
+from droptable.core.limits import SectionLimits, Settings
+from droptable.daemon.clock import Clock, SystemClock
+from droptable.daemon.config import Config, mqtt_password
+from droptable.daemon.connection import Opener
+from droptable.daemon.gateway import Gateway
+from droptable.daemon.logs import configure_logs
+from droptable.daemon.runner import Runner
+from droptable.daemon.time_quality import kernel_time_quality
+from droptable.daemon.tokens import local_token
+from droptable.daemon.watchdog import Watchdog
+from droptable.errors import DroptableError
+from droptable.journal.cursor import Cursor
+from droptable.journal.journal import Journal
+from droptable.link.params import params_crc
+from droptable.link.transport import open_stream, parse_link
+from droptable.mqtt.publisher import Publisher
+from droptable.mqtt.settings import MqttSettings
+from droptable.sections import Section
+
+SAFE_WAIT_S = 1.0
+"""How long an ending daemon waits to see the table at rest; all of its end takes less than 2 s."""
+
+RESTART_PAUSE_US = 1_000_000
+
+CURSOR_FILE = "broker-cursor.json"
+
+log = structlog.get_logger(__name__)
+
+
+def run_daemon(config: Config, state_dir: Path) -> int:
+    """Run until SIGTERM or SIGINT; the exit code. Raises DroptableError when it cannot start."""
+    configure_logs(config.log.level)
+    return asyncio.run(_run(config, state_dir))
+
+
+def settings_of(config: Config) -> Settings:
+    """The configuration as far as the core's decisions depend on it."""
+    thoracic, lumbar, pelvic = (_limits_of(config, section) for section in Section)
+    return Settings(
+        window_ms=config.arming.window_ms,
+        sections=(thoracic, lumbar, pelvic),
+        board_params=config.board_params(),
+        params_crc=params_crc,
+        hw_id=config.board.hw_id,
+        allow_cli_motion=config.allow_cli_motion,
+    )
+
+
+def _limits_of(config: Config, section: Section) -> SectionLimits:
+    keys = config.sections.of(section)
+    return SectionLimits(
+        keys.cock_timeout_ms,
+        keys.lower_timeout_ms,
+        round(keys.tension_min_n * 10),
+        round(keys.tension_max_n * 10),
+    )
+
+
+async def _run(config: Config, state_dir: Path) -> int:
+    asked_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_end.set)
+    async with contextlib.AsyncExitStack() as parts:
+        sock = parts.enter_context(bind(config.http.host, config.http.port))
+        host, port = sock.getsockname()[:2]
+        clock, watchdog = SystemClock(), Watchdog(SystemClock())
+        journal = await Journal.open(
+            state_dir, table=config.table.name, utc=clock.utc, time_quality=kernel_time_quality
+        )
+        parts.push_async_callback(journal.close)
+        link = await parts.enter_async_context(_board_program(config, state_dir, clock))
+        runner = Runner(
+            settings_of(config), open_stream=_opener(link, config), journal=journal, clock=clock
+        )
+        runner.record("daemon_started", {"version": __version__})
+        gateway = Gateway(runner, journal, clock, table=config.table.name)
+        loop.add_signal_handler(signal.SIGUSR1, gateway.stop, "signal")
+        app = create_app(gateway, tokens={"operator": local_token(state_dir)})
+        cursor = Cursor.load(state_dir / CURSOR_FILE, journal.epoch)
+        parts.push_async_callback(cursor.flush)
+        serving = asyncio.Event()
+        vital = [
+            asyncio.create_task(runner.run(), name="board link"),
+            asyncio.create_task(serve(app, sock, serving), name="http"),
+        ]
+        others = [asyncio.create_task(watchdog.run(lambda: True), name="watchdog")]
+        if config.mqtt.enabled:
+            publisher = _publisher(config, journal, clock, gateway, cursor)
+            publishing = _kept_running("mqtt", publisher.run, clock)
+            others.append(asyncio.create_task(publishing, name="mqtt"))
+        ending = asyncio.create_task(asked_to_end.wait(), name="signals")
+        await _first_of(asyncio.create_task(serving.wait(), name="start"), *vital)
+        if serving.is_set():
+            watchdog.status(f"Serving http://{host}:{port}/")
+            watchdog.ready()
+            log.info("ready", page=f"http://{host}:{port}/", table=config.table.name)
+        await _first_of(ending, *vital, keep=True)
+        watchdog.stopping()
+        at_rest = await runner.close(SAFE_WAIT_S)
+        runner.record("daemon_stopped", {"at_rest": at_rest})
+        gateway.close()
+        broken = await _end(*vital, *others, ending)
+    log.info("ended", at_rest=at_rest)
+    return 1 if broken else 0
+
+
+async def _first_of(*tasks: "asyncio.Task[object]", keep: bool = False) -> None:
+    """Wait until one of `tasks` is done; the first of them was made for this, unless kept."""
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    if not keep:
+        tasks[0].cancel()
+
+
+async def _end(*tasks: "asyncio.Task[object]") -> bool:
+    """Cancel `tasks` and wait for them; whether one of them had broken, which is logged."""
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    broken = [
+        (task.get_name(), result)
+        for task, result in zip(tasks, results, strict=True)
+        if isinstance(result, Exception)
+    ]
+    for name, error in broken:
+        log.error("a part of the daemon broke", part=name, exc_info=error)
+    return bool(broken)
+
+
+async def _kept_running(name: str, run: Callable[[], Awaitable[object]], clock: Clock) -> None:
+    """Run a part that the table does not depend on, again after it broke."""
+    while True:
+        try:
+            await run()
+        except DroptableError as error:
+            log.error(str(error))  # noqa: TRY400 - the sentence says it all
+        except Exception:
+            log.exception("a part of the daemon broke and is started again", part=name)
+        await clock.sleep_until_us(clock.monotonic_us() + RESTART_PAUSE_US)
+
+
+def _opener(link: str, config: Config) -> Opener:
+    return partial(open_stream, parse_link(link, config.board.baud))
+
+
+@contextlib.asynccontextmanager
+async def _board_program(config: Config, state_dir: Path, clock: Clock) -> AsyncIterator[str]:
+    """The link to the board. A board that is a program of ours is started, and ended again."""
+    link = config.board.link
+    if link != "sim":
+        yield link
+        return
+    link = f"unix:{state_dir / 'board.sock'}"
+    command = (sys.executable, "-m", "firmware_sim", "serve", "--link", link)
+    program = asyncio.create_task(
+        _kept_running("simulator", partial(_run_program, command), clock), name="simulator"
+    )
+    try:
+        yield link
+    finally:
+        await _end(program)
+
+
+async def _run_program(command: tuple[str, ...]) -> None:
+    """Run a program to its end; DroptableError when it ends by itself."""
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        process.terminate()
+        await process.wait()
+        raise
+    raise DroptableError("BOARD_PROGRAM", f"{' '.join(command[1:])} ended with {code}")
+
+
+def _publisher(
+    config: Config, journal: Journal, clock: Clock, gateway: Gateway, cursor: Cursor
+) -> Publisher:
+    keys = config.mqtt
+    password = mqtt_password(config)
+    settings = MqttSettings(
+        site=config.table.site,
+        table=config.table.name,
+        host=keys.host,
+        port=keys.port,
+        username=keys.username,
+        password=None if password is None else SecretStr(password),
+        protocol=keys.protocol,
+        sink=keys.sink,
+    )
+    return Publisher(journal, settings, clock, gateway, stop=gateway.stop, cursor=cursor)
