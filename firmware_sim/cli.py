@@ -1,8 +1,11 @@
 """The program `droptable-sim`: serves a simulated board, and is the hand around its table."""
 
 import asyncio
+import json
+import logging
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,6 +119,46 @@ def pedal(position: Annotated[str, typer.Argument(help="down or up")], control: 
 def estop(position: Annotated[str, typer.Argument(help="open or close")], control: Control) -> None:
     """Open the e-stop chain (push the red button) or close it."""
     _do(control, {"do": "estop", "open": _chosen(position, "open", "close")})
+
+
+@app.command()
+def world(
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed.")] = 1,
+    hours: Annotated[float, typer.Option("--hours", min=0.0, help="Virtual, for each seed.")] = 0.5,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many, one after another.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Live through a table's hours in virtual time, with faults; exit 1 when a promise is broken."""
+    import structlog
+
+    from firmware_sim.world import document, run_world
+
+    # The daemons of the world have nobody to tell their troubles to.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    began_s = time.perf_counter()
+    reports = []
+    for number in range(seed, seed + seeds):
+        report = run_world(number, hours)
+        reports.append(report)
+        typer.echo(
+            f"seed {number}: {report.virtual_s:.0f} s, {report.events} events, "
+            f"{report.drops} drops, {sum(report.faults.values())} faults, "
+            f"{len(report.violations)} violations",
+            err=True,
+        )
+        for sentence in (*report.last, *report.violations) if report.violations else ():
+            typer.echo(f"  {sentence}", err=True)
+        if report.violations:
+            again = f"droptable-sim world --seed {number} --hours {hours:g}"
+            typer.echo(f"  again: {again}", err=True)
+    told = document(reports, time.perf_counter() - began_s)
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        speed = float(str(told["virtual_s"])) / max(float(str(told["wall_s"])), 1e-9)
+        typer.echo(f"{told['virtual_s']} s in {told['wall_s']} s: {speed:.0f} times real time")
+    if told["violations"]:
+        raise typer.Exit(1)
 
 
 def _chosen(word: str, yes: str, no: str) -> bool:

@@ -6,16 +6,25 @@ on the board, only its bytes leave late. A shell around `simulated_board.py`, wi
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeVar
 
 from droptable.daemon.clock import Clock, SystemClock
-from droptable.link.transport import Stream
 from droptable.link.transport_listen import listen, parse_listen
-from firmware_sim.control import ControlPort, Deed, carry_out
+from firmware_sim.control import ControlPort, carry_out
 from firmware_sim.mechanics import Mechanics
 from firmware_sim.simulated_board import SimulatedBoard
+
+T = TypeVar("T")
+
+
+class Stream(Protocol):
+    """Where the board's bytes go."""
+
+    def write(self, frames: list[bytes]) -> None:
+        """Send whole frames."""
 
 
 class ServedBoard:
@@ -43,10 +52,10 @@ class ServedBoard:
         """The host is gone; the board notices by itself, in its own time."""
         self._stream = None
 
-    def act(self, deed: Deed) -> dict[str, Any]:
-        """Someone does something to the table, now."""
+    def touch(self, hand: Callable[[Mechanics], T]) -> T:
+        """Have `hand` do something to the table now; the board sees it at once."""
         self._advance(b"")
-        answer = carry_out(deed, self.board.mechanics)
+        answer = hand(self.board.mechanics)
         self._send(self.board.touched())
         self._arm()
         return answer
@@ -122,7 +131,7 @@ async def serve(
         params=None if store is None else store.read(),
     )
     served = ServedBoard(board, clock, store)
-    port = ControlPort(served.act)
+    port = ControlPort(lambda deed: served.touch(partial(carry_out, deed)))
     listener = await listen(
         parse_listen(link),
         on_bytes=served.heard,

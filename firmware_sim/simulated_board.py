@@ -32,7 +32,7 @@ class SimulatedBoard:
     """One board and its table. Times are microseconds of the board's clock, from 0 at power-on.
 
     `mechanics` is the table, for whoever plays the world around it; after touching it, call
-    `advance` so that the board sees what was done.
+    `touched` so that the board sees what was done. `outputs` is what the board drives.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class SimulatedBoard:
     ) -> None:
         self.mechanics = mechanics
         self._identity = Identity(hw_id, FIRMWARE, features, boot_id, POWER_ON)
+        self.outputs: Outputs = ALL_OFF
         self._endpoint = self._booted(Params(params))
         self._wake_us = mechanics.now_us
 
@@ -101,6 +102,7 @@ class SimulatedBoard:
     def _step(self, at_us: int, received: bytes) -> bytes:
         self.mechanics.advance(at_us)
         advanced = self._endpoint.advance(at_us, self.mechanics.inputs(), received)
-        self.mechanics.drive(advanced.outputs)
+        self.outputs = advanced.outputs
+        self.mechanics.drive(self.outputs)
         self._wake_us = advanced.wake_us
         return advanced.sent

@@ -3,12 +3,13 @@
 No route knows a rule of the table. STOP reads no body, checks no token and waits for nothing.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Path, Query, Request, WebSocket
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import JsonValue
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import HTTPConnection
 
 from droptable.api.auth import actor_of
@@ -53,6 +54,15 @@ ACTION: dict[int | str, dict[str, Any]] = {
     409: {"model": RefusedShown, "description": "Refused, with every reason"},
     **told(s413="The body is too large", s422="The body has the wrong content"),
 }
+
+
+class VerbConvertor(StringConvertor):
+    """Only a verb is one: so `tension` beside it takes PUT alone, and says so in `Allow`."""
+
+    regex = "|".join(get_args(VerbName))
+
+
+register_url_convertor("verb", VerbConvertor())
 
 
 def the_gateway(connection: HTTPConnection) -> Gateway:
@@ -130,7 +140,7 @@ async def release_lease(gateway: Door, actor: Actor) -> Response:
 
 
 @table.post(
-    "/sections/{section}/{verb}",
+    "/sections/{section}/{verb:verb}",
     response_model=DoneShown,
     responses={**ACTION, **told(s404="No such section or verb")},
 )

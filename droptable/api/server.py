@@ -37,8 +37,7 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the daemon."""
-        with super().capture_signals():
-            yield
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept."""

@@ -143,8 +143,8 @@ def _code_of(status: int) -> ExitCode:
 def _problem_text(document: dict[str, Any], status: int) -> str:
     """A problem document (RFC 9457) as a sentence."""
     code = document.get("code", f"HTTP {status}")
-    told = (f"{document.get('detail', '')}.", document.get("title"), document.get("remedy"))
-    return f"{code}: {' '.join(text for text in told if text and text != '.')}"
+    sentences = (document.get("detail"), document.get("title"), document.get("remedy"))
+    return f"{code}: {' '.join(f'{text}'.rstrip('.') + '.' for text in sentences if text)}"
 
 
 # Finding the daemon, signing in

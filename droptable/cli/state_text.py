@@ -7,6 +7,8 @@ COLUMNS = ("section", "phase", "height", "load N", "tension N", "armed s", "last
 
 ACTIONS = ("cock", "arm", "lock")
 
+PHASE_CODE = "PHASE"
+
 
 def table_lines(state: dict[str, Any]) -> Iterator[str]:
     """What concerns the whole table."""
@@ -38,11 +40,16 @@ def section_rows(state: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def reason_lines(state: dict[str, Any]) -> Iterator[str]:
-    """Each reason why something is refused now, once, with what it concerns."""
+    """Each reason why something is refused now, once, with what it concerns.
+
+    Without the reasons that only say which phase it is: that stands in its row.
+    """
     concerned: dict[tuple[str, str, str], list[str]] = {}
     for name, shown in state["sections"].items():
         for action in ACTIONS:
             for reason in shown["ready"][action]:
+                if reason["code"] == PHASE_CODE:
+                    continue
                 key = (reason["code"], reason["text"], reason["remedy"])
                 concerned.setdefault(key, []).append(f"{action} {name}")
         if fault := shown["fault"]:

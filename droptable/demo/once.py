@@ -45,7 +45,8 @@ async def play_once(stage: Stage, say: Say) -> dict[str, Any]:
         drop = asyncio.create_task(_next_drop(subscriber))
         try:
             await player.play()
-            return await player.step("drop back from the broker", drop)
+            await player.step("drop back from the broker", drop)
+            return drop.result()
         finally:
             drop.cancel()
             await asyncio.gather(drop, return_exceptions=True)

@@ -61,6 +61,7 @@ async def test_what_does_not_exist_is_404(
         ("GET", "/api/v1/stop", "POST"),
         ("PATCH", "/api/v1/lease", "DELETE, GET, POST"),
         ("GET", "/api/v1/sections/lumbar/arm", "POST"),
+        ("POST", "/api/v1/sections/lumbar/tension", "PUT"),
         ("DELETE", "/api/v1/state", "GET"),
         ("POST", "/", "GET, HEAD"),
     ],
