@@ -99,6 +99,11 @@ _register(
     "Read its messages above; the daemon keeps trying.",
 )
 _register(
+    "BOARD_NO_GPIO",
+    "This release cannot drive the pins of this machine; the daemon does not start.",
+    "Connect a board by serial:, tcp: or unix: in `[board] link`, or try the simulator with sim.",
+)
+_register(
     "CONFIG_INVALID",
     "The configuration is not valid; the daemon does not start.",
     "Correct the keys that are named; `droptable config schema` prints what is allowed.",
@@ -110,7 +115,7 @@ _register(
 )
 _register(
     "DEMO_PROGRAM",
-    "A program of the demo did not start.",
+    "A program of the demo did not start, or ended by itself.",
     "Put right what it says; its whole log lies in the demo's state directory.",
 )
 _register(

@@ -5,13 +5,12 @@ import json
 import logging
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from firmware_sim.control import ControlError, ask
+from firmware_sim.control import ControlError, DeedRefused, ask
 
 app = typer.Typer(
     name="droptable-sim",
@@ -24,6 +23,7 @@ patient_app = typer.Typer(help="Someone lies on the table, or gets off.", no_arg
 app.add_typer(patient_app, name="patient")
 
 USAGE = 2
+REFUSED = 3
 NO_SIMULATOR = 4
 
 Control = Annotated[
@@ -131,11 +131,13 @@ def world(
     """Live through a table's hours in virtual time, with faults; exit 1 when a promise is broken."""
     import structlog
 
+    from droptable.daemon.clock import SystemClock
     from firmware_sim.world import document, run_world
 
     # The daemons of the world have nobody to tell their troubles to.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    began_s = time.perf_counter()
+    clock = SystemClock()
+    began_us = clock.monotonic_us()
     reports = []
     for number in range(seed, seed + seeds):
         report = run_world(number, hours)
@@ -151,7 +153,7 @@ def world(
         if report.violations:
             again = f"droptable-sim world --seed {number} --hours {hours:g}"
             typer.echo(f"  again: {again}", err=True)
-    told = document(reports, time.perf_counter() - began_s)
+    told = document(reports, (clock.monotonic_us() - began_us) / 1e6)
     if as_json:
         typer.echo(json.dumps(told))
     else:
@@ -170,6 +172,8 @@ def _chosen(word: str, yes: str, no: str) -> bool:
 def _do(control: str, deed: dict[str, Any]) -> None:
     try:
         asyncio.run(ask(control, deed))
+    except DeedRefused as error:
+        _fail(str(error), REFUSED)
     except ControlError as error:
         _fail(str(error), NO_SIMULATOR)
 

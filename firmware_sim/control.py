@@ -11,12 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from droptable.link.transport import parse_tcp
 from droptable.sections import Section, section_named
 from firmware_sim.mechanics import Mechanics
 
 LINE_MAX_BYTES = 4096
 ANSWER_WAIT_S = 5.0
 
+Load = Annotated[float, Field(ge=0, le=3_000)]
 SectionName = Literal["thoracic", "lumbar", "pelvic"]
 
 
@@ -38,7 +40,7 @@ class Patient(_Deed):
     """A patient lies down with these loads on the sections, newtons; null: gets off."""
 
     do: Literal["patient"]
-    load_n: tuple[float, float, float] | None = Field(strict=False)
+    load_n: tuple[Load, Load, Load] | None = Field(strict=False)
 
 
 class Pedal(_Deed):
@@ -162,29 +164,42 @@ class ControlPort:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the line"
             return {"ok": False, "error": f"{where}: {first['msg']}"}
+        except ValueError as error:
+            # What each value allows, and all of them together do not.
+            return {"ok": False, "error": str(error)}
 
 
 class ControlError(Exception):
-    """The simulator could not be asked, or refused; the message is for a person."""
+    """The simulator could not be asked; the message is for a person."""
+
+
+class DeedRefused(ControlError):
+    """The simulator does not do that."""
 
 
 async def ask(address: str, deed: dict[str, Any]) -> dict[str, Any]:
     """Have the simulator that listens at HOST:PORT do something; raises ControlError."""
-    host, _, port = address.rpartition(":")
     try:
+        at = parse_tcp(address)
         async with asyncio.timeout(ANSWER_WAIT_S):
-            reader, writer = await asyncio.open_connection(host or "127.0.0.1", int(port))
+            reader, writer = await asyncio.open_connection(at.host, at.port)
             try:
                 writer.write(json.dumps(deed).encode() + b"\n")
                 answer = json.loads(await reader.readline() or b"null")
             finally:
                 writer.close()
                 await writer.wait_closed()
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ControlError(
-            f"no simulator answers at {address} ({error}); start one with "
-            "`droptable-sim serve --control HOST:PORT`"
-        ) from error
-    if not isinstance(answer, dict) or not answer.pop("ok", False):
-        raise ControlError(f"the simulator refused: {(answer or {}).get('error', 'no answer')}")
+    except (OSError, ValueError) as error:
+        raise ControlError(_unanswered(address, str(error) or "no answer")) from error
+    if not isinstance(answer, dict) or "ok" not in answer:
+        raise ControlError(_unanswered(address, "what answers is none"))
+    if not answer.pop("ok"):
+        raise DeedRefused(f"the simulator refused: {answer['error']}")
     return answer
+
+
+def _unanswered(address: str, why: str) -> str:
+    return (
+        f"no simulator answers at {address}: {why}; start one with "
+        "`droptable-sim serve --link LINK --control HOST:PORT`"
+    )

@@ -11,7 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from droptable.daemon.clock import Clock, SystemClock
+from droptable.link.transport import parse_tcp
 from droptable.link.transport_listen import listen, parse_listen
 from firmware_sim.control import ControlPort, carry_out
 from firmware_sim.mechanics import Mechanics
@@ -25,6 +28,9 @@ class Stream(Protocol):
 
     def write(self, frames: list[bytes]) -> None:
         """Send whole frames."""
+
+
+HW_ID_CHARACTERS = 8
 
 
 class ServedBoard:
@@ -88,6 +94,10 @@ class ServedBoard:
         self._advance(b"")
 
 
+_ROWS = TypeAdapter(list[tuple[int, int, int]])
+"""Section, 255 for the table, key and value."""
+
+
 class ParamFile:
     """Where a simulated board keeps its parameters while it has no power."""
 
@@ -95,10 +105,14 @@ class ParamFile:
         self._path = path
 
     def read(self) -> dict[tuple[int, int], int]:
-        """What is stored; nothing for a board that never was told any."""
+        """What is stored; nothing for a board that never was told any. ValueError for anything else."""
         if not self._path.exists():
             return {}
-        return {(section, key): value for section, key, value in json.loads(self._path.read_text())}
+        try:
+            rows = _ROWS.validate_json(self._path.read_bytes())
+        except ValidationError:
+            raise ValueError(f"{self._path} does not hold a board's parameters") from None
+        return {(section, key): value for section, key, value in rows}
 
     def write(self, params: Mapping[tuple[int, int], int]) -> None:
         """Replace what is stored."""
@@ -120,8 +134,12 @@ async def serve(
 ) -> None:
     """Serve until `ended` is set. `announce(link, control)` is called once both can be reached.
 
-    Raises ValueError for a link that is none, OSError for a place that cannot be had.
+    Raises ValueError for a link, an address or a name that is none, and OSError for a place that
+    cannot be had.
     """
+    if not (len(hw_id) == HW_ID_CHARACTERS and hw_id.isascii() and hw_id.isprintable()):
+        raise ValueError(f"{hw_id!r} is not a board's name; it has eight ASCII characters")
+    control_at = None if control is None else parse_tcp(control)
     clock = SystemClock()
     store = None if params_file is None else ParamFile(params_file)
     board = SimulatedBoard(
@@ -139,11 +157,8 @@ async def serve(
         on_closed=served.lost,
     )
     try:
-        control_at = None
-        if control is not None:
-            host, _, number = control.rpartition(":")
-            control_at = await port.open(host or "127.0.0.1", int(number))
-        announce(str(listener.address), control_at)
+        opened = None if control_at is None else await port.open(control_at.host, control_at.port)
+        announce(str(listener.address), opened)
         await ended.wait()
     finally:
         await port.close()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from droptable.board.endpoint import Endpoint, Identity
-from droptable.board.model import Feature
+from droptable.board.model import Feature, Outputs, SectionOutputs
 from droptable.board.params import Params
 from firmware_sim.mechanics import Mechanics
 
@@ -46,7 +46,7 @@ class SimulatedBoard:
     ) -> None:
         self.mechanics = mechanics
         self._identity = Identity(hw_id, FIRMWARE, features, boot_id, POWER_ON)
-        self.outputs: Outputs = ALL_OFF
+        self.outputs: Outputs = (SectionOutputs(), SectionOutputs(), SectionOutputs())
         self._endpoint = self._booted(Params(params))
         self._wake_us = mechanics.now_us
 

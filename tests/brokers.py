@@ -69,9 +69,9 @@ class Mosquitto:
                 return
         raise AssertionError(f"mosquitto ended at once: {self._config.read_text()}")
 
-    def stop(self) -> None:
-        """End it properly, so that a persistent one writes down what it has."""
-        self._end(signal.SIGTERM)
+    def stop(self) -> str:
+        """End it properly, so that a persistent one writes down what it has; returns its log."""
+        return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -94,11 +94,13 @@ class Mosquitto:
         assert self._process is not None
         return self._process
 
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.communicate(timeout=END_MAX_S)
-            self._process = None
+    def _end(self, how: signal.Signals) -> str:
+        if self._process is None:
+            return ""
+        self._process.send_signal(how)
+        _, log = self._process.communicate(timeout=END_MAX_S)
+        self._process = None
+        return log
 
     def _private(self, name: str, content: str) -> Path:
         path = self._directory / name

@@ -8,6 +8,7 @@ message. It owns BOOT, WELCOME and TIME_REPLY, which are about the link and not 
 from dataclasses import dataclass
 
 from droptable.board import controller, model
+from droptable.board.drops import SAMPLE_US
 from droptable.board.model import Feature, Inputs, LoadHistory, Outputs
 from droptable.board.params import Params
 from droptable.link import messages
@@ -23,8 +24,6 @@ from droptable.link.board_session import (
 from droptable.link.messages import PROTO_MAJOR, PROTO_MINOR, BoardMessage
 from droptable.link.params import params_crc
 from droptable.link.session import BOOT_EVERY_US
-
-TRACE_STEP_US = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,50 +78,54 @@ class Endpoint:
 
     def advance(self, now_us: int, inputs: Inputs, received: bytes = b"") -> Advanced:
         """Let time pass to `now_us`, where the sensors say `inputs` and the host has sent bytes."""
-        sent: list[bytes] = []
         step = None
+        answers: list[BoardMessage] = []
+        refusals = b""
         for heard in self.session.receive(received, now_us):
-            asks = self._asks(heard, now_us, sent)
-            step = controller.step(self.state, inputs, asks, now_us, self._loads)
-            self.state = step.state
-            if isinstance(heard, SessionOpened):
-                sent.append(self.session.send(self._welcome()))
-            sent += map(self._send, step.answers)
+            match heard:
+                case SessionOpened():
+                    # Whoever opens a session has no use for what the one before was to be told.
+                    answers.clear()
+                case HostSilent():
+                    self._boot_due_us = now_us
+                case VersionRefused():
+                    refusals += self.session.send_refusal(heard, self._welcome())
+                case HelloRepeated() | Accepted():
+                    pass
+            step = self._step(now_us, inputs, _asks(heard))
+            answers += self._link_answers(heard, now_us)
+            answers += (_message(answer, self._identity.boot_id) for answer in step.answers)
         if step is None:
-            step = controller.step(self.state, inputs, (), now_us, self._loads)
-            self.state = step.state
-            sent += map(self._send, step.answers)
+            step = self._step(now_us, inputs, ())
+            answers += (_message(answer, self._identity.boot_id) for answer in step.answers)
         if not self.session.live and now_us >= self._boot_due_us:
             self._boot_due_us = now_us + BOOT_EVERY_US
-            sent.append(self.session.send(self._boot()))
+            answers.append(self._boot())
+        sent = refusals + b"".join(map(self.session.send, sorted(answers, key=_rank)))
+        return Advanced(step.outputs, sent, self._wake_us(step, now_us))
+
+    def _step(self, now_us: int, inputs: Inputs, asks: tuple[model.Ask, ...]) -> controller.Step:
+        step = controller.step(self.state, inputs, asks, now_us, self._loads)
+        self.state = step.state
+        return step
+
+    def _wake_us(self, step: controller.Step, now_us: int) -> int:
         dead_man_us = self.session.dead_man_us
         due_us = self._boot_due_us if dead_man_us is None else dead_man_us
         wake_us = due_us if step.wake_us is None else min(due_us, step.wake_us)
-        return Advanced(step.outputs, b"".join(sent), max(wake_us, now_us + 1))
+        return max(wake_us, now_us + 1)
 
-    def _asks(self, heard: Heard, now_us: int, sent: list[bytes]) -> tuple[model.Ask, ...]:
-        """What the controller is asked; what is only about the link is answered here."""
+    def _link_answers(self, heard: Heard, now_us: int) -> tuple[BoardMessage, ...]:
+        """What is only about the link and not the table is answered here."""
         match heard:
-            case SessionOpened():
-                return (model.Opened(),)
-            case HostSilent():
-                self._boot_due_us = now_us
-                return (model.Lost(),)
-            case HelloRepeated():
-                sent.append(self.session.send(self._welcome()))
-            case VersionRefused():
-                sent.append(self.session.send_refusal(heard, self._welcome()))
+            case SessionOpened() | HelloRepeated():
+                return (self._welcome(),)
             case Accepted(message=messages.Time(host_us=host_us)):
                 traffic = self.session.traffic
                 discarded, lost = traffic.discarded % 65_536, traffic.lost % 65_536
-                reply = messages.TimeReply(host_us, now_us, discarded, lost)
-                sent.append(self.session.send(reply))
-            case Accepted():
-                return _ask(heard)
-        return ()
-
-    def _send(self, answer: model.Answer) -> bytes:
-        return self.session.send(_message(answer, self._identity.boot_id))
+                return (messages.TimeReply(host_us, now_us, discarded, lost),)
+            case _:
+                return ()
 
     def _boot(self) -> messages.Boot:
         who = self._identity
@@ -143,6 +146,32 @@ class Endpoint:
             first_event_seq=events.first_seq,
             next_event_seq=events.next_seq,
         )
+
+
+def _rank(message: BoardMessage) -> int:
+    """Where several wait: what a host asked for before STATUS before EVENT."""
+    match message:
+        case messages.Boot():
+            return 3
+        case messages.Event():
+            return 2
+        case messages.Status():
+            return 1
+        case _:
+            return 0
+
+
+def _asks(heard: Heard) -> tuple[model.Ask, ...]:
+    """What the controller is asked."""
+    match heard:
+        case SessionOpened():
+            return (model.Opened(),)
+        case HostSilent():
+            return (model.Lost(),)
+        case Accepted():
+            return _ask(heard)
+        case _:
+            return ()
 
 
 def _ask(heard: Accepted) -> tuple[model.Ask, ...]:
@@ -188,6 +217,4 @@ def _message(answer: model.Answer, boot_id: int) -> BoardMessage:
             a = e.a % 2**32
             return messages.Event(boot_id, e.event_seq, e.board_us, e.kind, e.section, a, e.b, e.c)
         case model.Trace() as t:
-            return messages.Trace(
-                t.boot_id, t.event_seq, TRACE_STEP_US, t.total, t.index, t.samples
-            )
+            return messages.Trace(t.boot_id, t.event_seq, SAMPLE_US, t.total, t.index, t.samples)

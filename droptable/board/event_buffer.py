@@ -5,6 +5,10 @@ from dataclasses import dataclass, replace
 from droptable.board.model import TABLE, Event, Kind
 
 CAPACITY = 64
+
+DROP_PLACES = 8
+"""Further places that only a DROP may take: no number of lesser events crowds one out."""
+
 RESEND_COUNT = 8
 RESEND_EVERY_US = 500_000
 
@@ -24,25 +28,25 @@ class EventBuffer:
 
     @property
     def free(self) -> int:
-        """How many events it can still take."""
-        return CAPACITY - len(self.kept)
+        """How many events of any kind it can still take."""
+        return max(0, CAPACITY - len(self.kept))
 
     def add(
         self, kind: Kind, at_us: int, section: int, a: int = 0, b: int = 0, c: int = 0
     ) -> "EventBuffer":
         """With one more event; without a place for it, it takes no number and is counted."""
         told = self.tell_lost(at_us)
-        if told.lost or not told.free:
+        places = CAPACITY + DROP_PLACES if kind is Kind.DROP else CAPACITY
+        if len(told.kept) >= places:
             return replace(told, lost=told.lost + 1)
-        event = Event(told.next_seq, at_us, kind, section, a, b, c)
-        return replace(told, kept=(*told.kept, event), next_seq=told.next_seq + 1)
+        return _with(told, Event(told.next_seq, at_us, kind, section, a, b, c))
 
     def tell_lost(self, now_us: int) -> "EventBuffer":
-        """With an EVENTS_LOST in the place where events are missing, once there is room for it."""
+        """With an EVENTS_LOST once there is room for it, if events have been lost since the last."""
         if not self.lost or not self.free:
             return self
         event = Event(self.next_seq, now_us, Kind.EVENTS_LOST, TABLE, a=self.lost)
-        return EventBuffer((*self.kept, event), self.next_seq + 1, lost=0)
+        return replace(_with(self, event), lost=0)
 
     def acknowledged(self, event_seq: int) -> "EventBuffer":
         """Without the events up to `event_seq`; a number that was never given changes nothing."""
@@ -52,4 +56,10 @@ class EventBuffer:
 
     def since(self, earlier: "EventBuffer") -> tuple[Event, ...]:
         """The events that are here and were not yet in `earlier`."""
+        if self.next_seq == earlier.next_seq:
+            return ()
         return tuple(event for event in self.kept if event.event_seq >= earlier.next_seq)
+
+
+def _with(events: EventBuffer, event: Event) -> EventBuffer:
+    return replace(events, kept=(*events.kept, event), next_seq=event.event_seq + 1)

@@ -1,47 +1,57 @@
 """When a section is in FAULT, and when the cause of a fault is gone: one table. Pure.
 
-Each rule is a condition that must hold without a break for some time. The conditions look at raw
-contacts where the contract says milliseconds, since debouncing would hide what they watch for.
+Each rule is a condition, the phases in which it counts, and when it is due once the condition has
+held without a break. The conditions look at raw contacts where the contract says milliseconds,
+since debouncing would hide what they watch for.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from droptable.board import params as p
-from droptable.board.model import TABLE, Fault, Feature, Phase
-from droptable.board.state import View
+from droptable.board.model import TABLE, Fault, Phase
+from droptable.board.state import CELL_SILENT_US, View
 
-_BLINK_US = 10_000
+BLINK_US = 10_000
 """How long a contact must be wrong without a break: longer than any bounce that was measured."""
 
-_CELL_SILENT_US = 200_000
-_TENSION_DRIVE_US = 5_000_000
+TENSION_DRIVE_US = 5_000_000
 """How long the actuator may take to its new place, end to end."""
 
 Condition = Callable[[View], bool]
+Due = Callable[[View, int], int]
+"""When a fault is raised whose condition has held since the moment that is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRule:
-    """`fault` is raised once `when` has held for `held_us` in a phase that is not in `not_in`."""
+    """`fault` is raised in one of `phases` while `when` holds, at `due_us`."""
 
     fault: Fault
+    phases: frozenset[Phase]
     when: Condition
-    held_us: Callable[[View], int]
-    not_in: frozenset[Phase] = frozenset()
+    due_us: Due
 
 
-def _for_us(duration_us: int) -> Callable[[View], int]:
-    return lambda _: duration_us
+def _in(*phases: Phase) -> frozenset[Phase]:
+    return frozenset(phases)
 
 
-def _for_param(key_ms: int) -> Callable[[View], int]:
-    return lambda view: view.param_us(key_ms)
+def _but(*phases: Phase) -> frozenset[Phase]:
+    """All but these, and but FAULT, which keeps its first cause."""
+    return frozenset(Phase) - {*phases, Phase.FAULT}
 
 
-def _in(*phases: Phase) -> Condition:
-    chosen = frozenset(phases)
-    return lambda view: view.section.phase in chosen
+def _after_us(duration_us: int) -> Due:
+    return lambda _, since_us: since_us + duration_us
+
+
+def _after_entry(*keys_ms: int) -> Due:
+    return lambda view, _: view.section.entered_us + sum(view.param_us(key) for key in keys_ms)
+
+
+def _always(_: View) -> bool:
+    return True
 
 
 def _pin_driven_but_in(view: View) -> bool:
@@ -49,8 +59,14 @@ def _pin_driven_but_in(view: View) -> bool:
     return view.section.outputs.pin_withdrawn and pin.raw and pin.level
 
 
+def _pin_had_its_time(view: View, _: int) -> int:
+    """From when it was driven, or from when it came back in while it was."""
+    since_us = max(view.section.entered_us, view.section.pin.level_since_us)
+    return since_us + view.param_us(p.PIN_TIMEOUT_MS)
+
+
 def _pin_lost(view: View) -> bool:
-    return view.section.phase in (Phase.COCKED, Phase.LOCKED) and not view.section.pin.raw
+    return not view.section.pin.raw
 
 
 def _both_ends(view: View) -> bool:
@@ -58,38 +74,32 @@ def _both_ends(view: View) -> bool:
 
 
 def _left_the_top(view: View) -> bool:
-    return view.section.phase is Phase.COCKED and not view.section.up.raw
+    return not view.section.up.raw
 
 
 def _left_the_bottom(view: View) -> bool:
-    return view.section.phase is Phase.LOCKED and not view.section.down.raw
+    return not view.section.down.raw
+
+
+def _cell_invalid(view: View) -> bool:
+    """The load cell's converter says that its value is none, or cannot be asked."""
+    return view.sensed.load_raw is None and view.cell_calibrated
 
 
 def _cell_calibrated(view: View) -> bool:
-    stored = view.board.params.stored
-    return (
-        Feature.LOAD_CELLS in view.board.features
-        and stored(view.number, p.LOAD_ZERO_RAW) is not None
-        and stored(view.number, p.LOAD_SPAN_UN) is not None
-    )
+    return view.cell_calibrated
 
 
-def cell_invalid(view: View) -> bool:
-    """The load cell's converter says that its value is none, or cannot be asked."""
-    return view.sensed.load_raw is None and _cell_calibrated(view)
-
-
-def cell_silent(view: View) -> bool:
-    """The load cell has given no new sample for too long."""
-    return view.now_us - view.sensed.load_us >= _CELL_SILENT_US and _cell_calibrated(view)
+def _cell_silent_us(view: View, _: int) -> int:
+    return view.sensed.load_us + CELL_SILENT_US
 
 
 def _overload(view: View) -> bool:
-    return (
-        Feature.LOAD_CELLS in view.board.features
-        and view.now_us >= view.section.excused_until_us
-        and view.load_dn > view.param(p.LOAD_MAX_DN)
-    )
+    return view.cell_calibrated and view.load_dn > view.param(p.LOAD_MAX_DN)
+
+
+def _after_the_thrust(view: View, since_us: int) -> int:
+    return max(since_us, view.section.excused_until_us) + 50_000
 
 
 def _supply_sags(view: View) -> bool:
@@ -100,63 +110,76 @@ def _air_sags(view: View) -> bool:
     return view.section.outputs.lift and view.air_low
 
 
-def tension_off(view: View) -> bool:
+def _tension_off(view: View) -> bool:
     """The measured tension differs from the set one by more than the tolerance."""
-    if Feature.TENSION_DRIVE not in view.board.features:
-        return False
-    if view.board.params.stored(view.number, p.TENSION_SET_DN) is None:
+    if not view.tension_known:
         return False
     difference_dn = view.tension_dn - view.param(p.TENSION_SET_DN)
     return abs(difference_dn) > view.param(p.TENSION_TOLERANCE_DN)
 
 
-def _tension_slips(view: View) -> bool:
-    return view.section.phase is Phase.ARMED and tension_off(view)
-
-
-def _tension_not_reached(view: View) -> bool:
-    since_us = view.now_us - view.section.tension_written_us
-    return since_us >= _TENSION_DRIVE_US and tension_off(view)
+def _tension_had_its_time(view: View, _: int) -> int:
+    return view.section.tension_written_us + TENSION_DRIVE_US
 
 
 def _driven(view: View) -> bool:
     return view.section.outputs.driven
 
 
-_UNKNOWN = frozenset({Phase.UNKNOWN})
-_THRUST = frozenset({Phase.ARMED, Phase.DROPPING})
-_LOADED_SPRING = frozenset({Phase.COCKING, Phase.DROPPING})
+def _coil_on_max(view: View, since_us: int) -> int:
+    return since_us + view.board.params.get(TABLE, p.COIL_ON_MAX_MS) * 1000
+
+
+_DRIVEN = _in(Phase.COCKING, Phase.LOWERING, Phase.ARMED, Phase.DROPPING)
+_PINNED = _in(Phase.COCKED, Phase.LOCKED)
 
 FAULT_RULES: tuple[FaultRule, ...] = (
-    FaultRule(Fault.COCK_TIMEOUT, _in(Phase.COCKING), _for_param(p.COCK_TIMEOUT_MS)),
-    FaultRule(Fault.LOWER_TIMEOUT, _in(Phase.LOWERING), _for_param(p.LOWER_TIMEOUT_MS)),
-    FaultRule(Fault.DROP_TIMEOUT, _in(Phase.DROPPING), _for_param(p.DROP_TIMEOUT_MS)),
-    FaultRule(Fault.PIN_STUCK_IN, _pin_driven_but_in, _for_param(p.PIN_TIMEOUT_MS), _UNKNOWN),
+    FaultRule(Fault.COCK_TIMEOUT, _in(Phase.COCKING), _always, _after_entry(p.COCK_TIMEOUT_MS)),
+    FaultRule(Fault.LOWER_TIMEOUT, _in(Phase.LOWERING), _always, _after_entry(p.LOWER_TIMEOUT_MS)),
+    FaultRule(Fault.DROP_TIMEOUT, _in(Phase.DROPPING), _always, _after_entry(p.DROP_TIMEOUT_MS)),
+    FaultRule(Fault.PIN_STUCK_IN, _DRIVEN, _pin_driven_but_in, _pin_had_its_time),
     FaultRule(
         Fault.PIN_STUCK_OUT,
         _in(Phase.SECURING, Phase.DROPPED),
-        lambda view: view.param_us(p.PIN_TIMEOUT_MS) + view.settle_us,
+        _always,
+        _after_entry(p.PIN_TIMEOUT_MS, p.SETTLE_MS),
     ),
-    FaultRule(Fault.PIN_STUCK_OUT, _pin_lost, _for_us(_BLINK_US)),
-    FaultRule(Fault.SWITCHES_IMPLAUSIBLE, _both_ends, _for_us(_BLINK_US)),
-    FaultRule(Fault.UNCOMMANDED_DROP, _left_the_top, _for_us(_BLINK_US)),
-    FaultRule(Fault.MOVED_WITHOUT_COMMAND, _left_the_bottom, _for_us(_BLINK_US)),
-    FaultRule(Fault.LOAD_CELL, cell_invalid, _for_us(_CELL_SILENT_US), _UNKNOWN),
-    FaultRule(Fault.LOAD_CELL, cell_silent, _for_us(0), _UNKNOWN),
-    FaultRule(Fault.OVERLOAD, _overload, _for_us(50_000), _THRUST),
-    FaultRule(Fault.SUPPLY, _supply_sags, _for_us(100_000)),
-    FaultRule(Fault.AIR, _air_sags, _for_us(100_000)),
-    FaultRule(Fault.TENSION, _tension_slips, _for_us(200_000)),
-    FaultRule(Fault.TENSION, _tension_not_reached, _for_us(0), _LOADED_SPRING),
+    FaultRule(Fault.PIN_STUCK_OUT, _PINNED, _pin_lost, _after_us(BLINK_US)),
+    FaultRule(Fault.SWITCHES_IMPLAUSIBLE, _but(), _both_ends, _after_us(BLINK_US)),
+    FaultRule(Fault.UNCOMMANDED_DROP, _in(Phase.COCKED), _left_the_top, _after_us(BLINK_US)),
     FaultRule(
-        Fault.DUTY, _driven, lambda view: view.board.params.get(TABLE, p.COIL_ON_MAX_MS) * 1000
+        Fault.MOVED_WITHOUT_COMMAND, _in(Phase.LOCKED), _left_the_bottom, _after_us(BLINK_US)
     ),
+    FaultRule(Fault.LOAD_CELL, _but(Phase.UNKNOWN), _cell_invalid, _after_us(CELL_SILENT_US)),
+    FaultRule(Fault.LOAD_CELL, _but(Phase.UNKNOWN), _cell_calibrated, _cell_silent_us),
+    FaultRule(Fault.OVERLOAD, _but(Phase.ARMED, Phase.DROPPING), _overload, _after_the_thrust),
+    FaultRule(Fault.SUPPLY, _DRIVEN, _supply_sags, _after_us(100_000)),
+    FaultRule(Fault.AIR, _DRIVEN, _air_sags, _after_us(100_000)),
+    FaultRule(Fault.TENSION, _in(Phase.ARMED), _tension_off, _after_us(200_000)),
+    FaultRule(
+        Fault.TENSION,
+        _but(Phase.COCKING, Phase.DROPPING),
+        _tension_off,
+        _tension_had_its_time,
+    ),
+    FaultRule(Fault.DUTY, _DRIVEN, _driven, _coil_on_max),
 )
 """Every fault that is raised while running; SELF_TEST and PARAMS are found at boot."""
 
+RULES_IN: dict[Phase, tuple[tuple[int, FaultRule], ...]] = {
+    phase: tuple((number, rule) for number, rule in enumerate(FAULT_RULES) if phase in rule.phases)
+    for phase in Phase
+}
+"""The rules that count in a phase, by their number in FAULT_RULES."""
 
-def _self_test_fails(view: View) -> bool:
+
+def self_test_fails(view: View) -> bool:
+    """Whether a coil reads back as driven that is not, or a section is at both ends."""
     return view.sensed.outputs_read_back or _both_ends(view)
+
+
+def _cell_silent(view: View) -> bool:
+    return view.cell_calibrated and not view.load_valid
 
 
 def _pin_out_at_an_end(view: View) -> bool:
@@ -176,25 +199,21 @@ def _params_missing(view: View) -> bool:
     return not view.board.params_complete
 
 
-STILL_THERE: dict[Fault, tuple[Condition, ...]] = {
-    Fault.PIN_STUCK_OUT: (_pin_out_at_an_end,),
-    Fault.SWITCHES_IMPLAUSIBLE: (_both_ends,),
-    Fault.LOAD_CELL: (cell_invalid, cell_silent),
-    Fault.OVERLOAD: (_overload,),
-    Fault.SUPPLY: (_low_supply,),
-    Fault.AIR: (_low_air,),
-    Fault.TENSION: (tension_off,),
-    Fault.SELF_TEST: (_self_test_fails,),
-    Fault.PARAMS: (_params_missing,),
+STILL_THERE: dict[Fault, Condition] = {
+    Fault.PIN_STUCK_OUT: _pin_out_at_an_end,
+    Fault.SWITCHES_IMPLAUSIBLE: _both_ends,
+    Fault.LOAD_CELL: _cell_silent,
+    Fault.OVERLOAD: _overload,
+    Fault.SUPPLY: _low_supply,
+    Fault.AIR: _low_air,
+    Fault.TENSION: _tension_off,
+    Fault.SELF_TEST: self_test_fails,
+    Fault.PARAMS: _params_missing,
 }
 """What keeps a fault from being cleared; a fault that is not here was an event and is over."""
 
 
 def cause_gone(view: View) -> bool:
     """Whether the fault of the section may be cleared."""
-    return not any(condition(view) for condition in STILL_THERE.get(view.section.fault, ()))
-
-
-def self_test(view: View) -> bool:
-    """Whether the section passes at boot."""
-    return not _self_test_fails(view)
+    still_there = STILL_THERE.get(view.section.fault)
+    return still_there is None or not still_there(view)

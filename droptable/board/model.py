@@ -222,7 +222,9 @@ Outputs = tuple[SectionOutputs, SectionOutputs, SectionOutputs]
 class LoadHistory(Protocol):
     """The recent samples of the load cells, kept by whoever owns the converters."""
 
-    def window(self, section: int, from_us: int, to_us: int, step_us: int) -> Sequence[int | None]:
+    def window(
+        self, section: int, from_us: int, to_us: int, step_us: int, /
+    ) -> Sequence[int | None]:
         """Raw counts of `section` at from_us, from_us + step_us and so on, up to but not at to_us.
 
         A sample that does not exist (too old, in the future, invalid) is None. Whoever keeps the

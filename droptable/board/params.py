@@ -71,14 +71,22 @@ PARAM_RULES: dict[int, ParamRule] = {
 }
 """The table of board-link section 5. Without a cell's span its load reads as 0."""
 
+UNSET: dict[tuple[int, int], int] = {
+    (section, key): rule.unset
+    for key, rule in PARAM_RULES.items()
+    for section in ((TABLE,) if rule.table else (0, 1, 2))
+}
+"""What counts for each parameter that was never set."""
+
 
 class Params:
     """The parameters that are set: (section, key) to value. Immutable."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_in_force", "_values")
 
     def __init__(self, values: Mapping[tuple[int, int], int] | None = None) -> None:
         self._values: dict[tuple[int, int], int] = dict(values or {})
+        self._in_force = {**UNSET, **self._values}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Params) and self._values == other._values
@@ -88,7 +96,7 @@ class Params:
 
     def get(self, section: int, key: int) -> int:
         """The value in force: the one that was set, else what counts until then."""
-        return self._values.get((section, key), PARAM_RULES[key].unset)
+        return self._in_force[section, key]
 
     def stored(self, section: int, key: int) -> int | None:
         """The value that was set; None when it never was."""
@@ -102,13 +110,29 @@ class Params:
         """A copy of all that are set."""
         return dict(self._values)
 
+    def sound(self) -> bool:
+        """Whether each of them could have been set: a damaged store may give back anything."""
+        return all(
+            where in UNSET and PARAM_RULES[where[1]].takes(value)
+            for where, value in self._values.items()
+        )
+
+    def of_board(self, features: Feature) -> "Params":
+        """These without those that a board with these features has no use for."""
+        return Params(
+            {
+                (section, key): value
+                for (section, key), value in self._values.items()
+                if PARAM_RULES[key].needs in features
+            }
+        )
+
     def complete(self, features: Feature) -> bool:
         """Whether a board with these features has all that it needs to move anything."""
         return all(
             (section, key) in self._values
-            for key, rule in PARAM_RULES.items()
-            if rule.needs in features
-            for section in ((TABLE,) if rule.table else (0, 1, 2))
+            for section, key in UNSET
+            if PARAM_RULES[key].needs in features
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from droptable.board import params as p
 from droptable.board.event_buffer import EventBuffer
 from droptable.board.model import (
+    TABLE,
     Answer,
     Fault,
     Feature,
@@ -25,11 +26,17 @@ RESTING = frozenset({Phase.LOCKED, Phase.UNKNOWN, Phase.FAULT})
 
 OFF = SectionOutputs()
 
-TRACE_BEFORE_US = 256_000
-TRACE_AFTER_US = 256_000
-TRACE_STEP_US = 1_000
-TRACE_TOTAL = (TRACE_BEFORE_US + TRACE_AFTER_US) // TRACE_STEP_US
-TRACES_KEPT = 4
+STATUS_EVERY_US = 20_000
+
+TENSION_KEYS = (p.TENSION_SET_DN, p.TENSION_ZERO, p.TENSION_SPAN_UN)
+"""The parameters that say where the tension actuator has to be."""
+
+CELL_SILENT_US = 200_000
+"""A load cell whose newest sample is older says nothing about the load any more."""
+
+I16 = (-32_768, 32_767)
+U16 = (0, 65_535)
+I32 = (-(2**31), 2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +52,19 @@ class SectionState:
     came_from: Phase = Phase.UNKNOWN
     """The phase before; for a FAULT in SECURING, the phase that SECURING came from."""
     fault: Fault = Fault.NONE
-    commanded_us: int = 0
-    """When the COMMAND of the motion or of the arming came."""
+    began_us: int = 0
+    """When the COMMAND of the motion or of the arming came; in DROPPED, when the fall ended."""
     window_us: int = 0
     """How long it stays armed from then on."""
-    told_fall_us: int = -1
-    """The down edge of the last arrival at the bottom that has been accounted for."""
+    left_top_us: int | None = None
+    """The raw edge at which it left the top, if it has been at the bottom since only to end that."""
     excused_until_us: int = 0
     """Until then the load may be what a thrust makes it."""
     tension_target_steps: int = 0
     tension_written_us: int = 0
     outputs: SectionOutputs = OFF
-    fault_since_us: tuple[int | None, ...] = ()
-    """For each rule of `faults.FAULT_RULES` since when its condition has held without a break."""
+    wrong_since: tuple[tuple[int, int], ...] = ()
+    """Each rule of `faults.FAULT_RULES`, by its number, whose condition holds, and since when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class State:
     reset_cause: int
     features: Feature
     params: Params
+    """None of a feature that the board has not: what is not set raises no fault."""
     params_complete: bool
     sections: tuple[SectionState, SectionState, SectionState]
     events: EventBuffer
@@ -113,9 +121,10 @@ class State:
     remembered: tuple[tuple[int, Answer], ...] = ()
     tare: Tare | None = None
     traces: tuple[TraceRecord, ...] = ()
-    status_due_us: int = 0
-    told_flags: int = 0
-    """The flags of the last STATUS: a change is told at once."""
+    told_us: int = 0
+    """When the last STATUS was sent."""
+    told: tuple[int, ...] = ()
+    """What of it is told at once when it changes: the flags, each phase and fault."""
     resend_due_us: int = 0
 
     @property
@@ -160,16 +169,39 @@ class View:
         return tuple(s for at, s in enumerate(self.board.sections) if at != self.number)
 
     @property
+    def load_valid(self) -> bool:
+        """Whether there is a load cell, and what it said last is still true."""
+        return (
+            self.sensed.load_raw is not None
+            and self.now_us - self.sensed.load_us < CELL_SILENT_US
+            and Feature.LOAD_CELLS in self.board.features
+        )
+
+    @property
     def load_dn(self) -> int:
-        """What presses on the section, in 0.1 N; 0 without a cell or its span."""
+        """What presses on the section, in 0.1 N; 0 without a sample or the cell's span."""
         raw = self.sensed.load_raw
         return 0 if raw is None else load_dn(self.board, self.number, raw)
 
     @property
+    def cell_calibrated(self) -> bool:
+        """Whether the zero and the span of the section's load cell are known."""
+        stored, at = self.board.params.stored, self.number
+        return None not in (stored(at, p.LOAD_ZERO_RAW), stored(at, p.LOAD_SPAN_UN))
+
+    @property
+    def tension_known(self) -> bool:
+        """Whether what the tension is set to means a place of the actuator."""
+        stored, at = self.board.params.stored, self.number
+        return None not in (
+            stored(at, p.TENSION_SET_DN),
+            stored(at, p.TENSION_ZERO),
+            stored(at, p.TENSION_SPAN_UN),
+        )
+
+    @property
     def tension_dn(self) -> int:
-        """The tension that the actuator measures, in 0.1 N; 0 without a drive or its span."""
-        if Feature.TENSION_DRIVE not in self.board.features:
-            return 0
+        """The tension that the actuator measures, in 0.1 N; 0 without its span."""
         steps = self.sensed.tension_steps - self.param(p.TENSION_ZERO)
         return steps * self.param(p.TENSION_SPAN_UN) // 100_000
 
@@ -183,17 +215,11 @@ class View:
 
     @property
     def supply_low(self) -> bool:
-        return (
-            Feature.SUPPLY_SENSOR in self.board.features
-            and self.inputs.supply_mv < self.board.params.get(0xFF, p.SUPPLY_MIN_MV)
-        )
+        return self.inputs.supply_mv < self.board.params.get(TABLE, p.SUPPLY_MIN_MV)
 
     @property
     def air_low(self) -> bool:
-        return (
-            Feature.AIR_SENSOR in self.board.features
-            and self.inputs.air_kpa < self.board.params.get(0xFF, p.AIR_MIN_KPA)
-        )
+        return self.inputs.air_kpa < self.board.params.get(TABLE, p.AIR_MIN_KPA)
 
 
 def load_dn(board: State, section: int, raw: int) -> int:
@@ -202,11 +228,16 @@ def load_dn(board: State, section: int, raw: int) -> int:
     return (raw - zero) * board.params.get(section, p.LOAD_SPAN_UN) // 100_000
 
 
-def tension_steps(board: State, section: int, tension_dn: int) -> int:
-    """Where the tension actuator has to go for a tension in 0.1 N; its zero without a span."""
-    zero = board.params.get(section, p.TENSION_ZERO)
-    span_un = board.params.get(section, p.TENSION_SPAN_UN)
-    return zero + (round(tension_dn * 100_000 / span_un) if span_un else 0)
+def tension_steps(params: Params, section: int) -> int:
+    """Where the tension actuator has to be for the tension that is set; its span must be known."""
+    set_un = params.get(section, p.TENSION_SET_DN) * 100_000
+    steps = round(set_un / params.get(section, p.TENSION_SPAN_UN))
+    return params.get(section, p.TENSION_ZERO) + steps
+
+
+def clamp(value: int, bounds: tuple[int, int]) -> int:
+    """The nearest value that a field of the wire holds."""
+    return max(bounds[0], min(value, bounds[1]))
 
 
 def outputs_for(section: SectionState) -> SectionOutputs:

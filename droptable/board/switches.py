@@ -46,10 +46,6 @@ class Switch:
         """Whether its level has been certain, without an edge since, for so long."""
         return self.burst_us is None and now_us - self.level_since_us >= settle_us
 
-    def decides_at_us(self, debounce_us: int) -> int | None:
-        """When a burst under way will have been quiet for long enough, if no edge comes."""
-        return None if self.burst_us is None else self.raw_since_us + debounce_us
-
 
 def _decided(switch: Switch, now_us: int, debounce_us: int) -> Switch:
     """The switch after its burst, if it has one and has been quiet for long enough."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from droptable.board import params as p
-from droptable.board.faults import cause_gone, cell_invalid
+from droptable.board.faults import cause_gone
 from droptable.board.model import ANY_PHASE, NOTHING, TABLE, Code, Command, Feature, Phase, Verb
 from droptable.board.state import MOVING, State, View
 
@@ -86,7 +86,7 @@ def _not_at_the_top(view: View, _: Command) -> bool:
 
 
 def _cannot_home(view: View, _: Command) -> bool:
-    return view.settled_as not in HOME_PHASES or cell_invalid(view)
+    return view.settled_as not in HOME_PHASES
 
 
 HOME_PHASES: dict[tuple[bool, bool, bool] | None, Phase] = {
@@ -177,11 +177,12 @@ VERB_RULES: dict[Verb, VerbRule] = {
 }
 
 
-def refusal(board: State, view: View, ask: Command) -> Code | None:
+def refusal(view: View, ask: Command) -> Code | None:
     """Why `ask` is refused, the first reason of the contract; None when it may be carried out.
 
     `view` is that of the section, or of any section for a verb of the table.
     """
+    board = view.board
     if not board.host_live:
         return Code.NO_SESSION
     try:

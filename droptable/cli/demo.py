@@ -4,9 +4,12 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +17,7 @@ import typer
 import droptable
 from droptable.cli.exits import CommandError, ExitCode
 from droptable.cli.output import put, put_document, say
+from droptable.errors import DroptableError
 
 if TYPE_CHECKING:
     from droptable.demo.stage import Stage, Wanted
@@ -43,12 +47,29 @@ def demo(
     ] = False,
 ) -> None:
     """Run daemon, simulator and broker together, until SIGTERM or Ctrl-C."""
-    with TemporaryDirectory(prefix="droptable-demo-") as passing:
-        directory = (state_directory or Path(passing)).absolute()
-        # One that plays once is looked at by nobody: it takes any port that is free.
-        http_at = f"{LOOPBACK}:0" if once and http == PAGE else http
-        code = asyncio.run(_demo(once, as_json, _Places(directory, http_at, mqtt, control)))
+    # One that plays once is looked at by nobody: it takes any port that is free.
+    http_at = f"{LOOPBACK}:0" if once and http == PAGE else http
+    with _passing_directory() if state_directory is None else nullcontext(state_directory) as kept:
+        places = _Places(kept.absolute(), http_at, mqtt, control)
+        code = asyncio.run(_demo(once, as_json, places))
     raise typer.Exit(code)
+
+
+@contextmanager
+def _passing_directory() -> Iterator[Path]:
+    """A state directory that goes with the demo, unless something went wrong: then its logs stay."""
+    directory = Path(mkdtemp(prefix="droptable-demo-"))
+    logs_matter = False
+    try:
+        yield directory
+    except (CommandError, DroptableError):
+        logs_matter = any(directory.glob("*.log"))
+        raise
+    finally:
+        if logs_matter:
+            say(f"The logs are kept in {directory}.")
+        else:
+            rmtree(directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +88,14 @@ async def _demo(once: bool, as_json: bool, places: _Places) -> ExitCode:
 
     this = asyncio.current_task()
     assert this is not None  # asyncio.run made one
+
+    def end_once() -> None:
+        # A second Ctrl-C would tear the clearing-up in two.
+        if not this.cancelling():
+            this.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, end_once)
     try:
         async with set_stage(_wanted(places)) as stage:
             if once:
@@ -76,9 +103,7 @@ async def _demo(once: bool, as_json: bool, places: _Places) -> ExitCode:
                 put(json.dumps(await play_once(stage, say), ensure_ascii=False))
                 return ExitCode.DONE
             _tell(stage, as_json=as_json)
-            name = await stage.until_one_ends()
-            text = f"The {name} ended by itself; its log lies in {stage.state_dir}."
-            raise CommandError(ExitCode.BUG, text)
+            raise DroptableError("DEMO_PROGRAM", await stage.until_one_ends())
     except asyncio.CancelledError:
         return ExitCode.INTERRUPTED if once else ExitCode.DONE
 

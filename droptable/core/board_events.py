@@ -1,6 +1,7 @@
 """What the board's events are called in the journal, and what their numbers mean there. Pure.
 
-A kind that is not in the table came from a newer board: it is recorded as it came.
+An event that is not in the table, or at a place that a table of three sections has not, came from a
+newer board: it is recorded as it came.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,12 +9,15 @@ from dataclasses import dataclass
 
 from droptable.core.events import BoardEventHeard
 from droptable.core.faults import fault_text
+from droptable.core.limits import TABLE
 from droptable.core.model import SectionState
+from droptable.sections import Section
 
 Data = Mapping[str, str | int | float | bool | None]
 
-DROP = 7
 ARMED = 5
+DISARMED = 6
+DROP = 7
 
 RESET_CAUSES = ("unknown", "power-on", "brown-out", "watchdog", "external", "software")
 DISARM_CAUSES = (
@@ -51,7 +55,7 @@ KINDS: dict[int, BoardKind] = {
     3: BoardKind("board_link_up"),
     4: BoardKind("cocked", _duration),
     ARMED: BoardKind("armed", lambda heard: {"window_ms": heard.a}),
-    6: BoardKind("disarmed", lambda heard: {"cause": _named(DISARM_CAUSES, heard.a)}),
+    DISARMED: BoardKind("disarmed", lambda heard: {"cause": _named(DISARM_CAUSES, heard.a)}),
     DROP: BoardKind("drop"),
     8: BoardKind("locked", _duration),
     9: BoardKind("stopped", lambda heard: {"source": _named(STOP_SOURCES, heard.a)}),
@@ -68,24 +72,45 @@ KINDS: dict[int, BoardKind] = {
 
 _UNKNOWN = BoardKind(
     "unknown_event",
-    lambda heard: {"number": heard.kind, "a": heard.a, "b": heard.b, "c": heard.c},
+    lambda heard: {
+        "number": heard.kind,
+        "section_number": heard.section,
+        "a": heard.a,
+        "b": heard.b,
+        "c": heard.c,
+    },
 )
 
 
-def board_kind(heard: BoardEventHeard) -> BoardKind:
-    """What an event of the board is in the journal."""
-    return KINDS.get(heard.kind, _UNKNOWN)
+def section_of(heard: BoardEventHeard) -> Section | None:
+    """The section of an event; None for the table, and for a place that is not known."""
+    return Section(heard.section) if heard.section in tuple(Section) else None
 
 
-def drop_data(heard: BoardEventHeard, section: SectionState) -> Data:
-    """What the journal says of a drop. `section` is what was known of it when the drop was heard.
+def told(heard: BoardEventHeard, section: SectionState | None) -> tuple[str, Data]:
+    """The kind and data of an event in the journal. `section`: what was known when it was heard."""
+    kind = _kind(heard)
+    particulars = kind.data(heard)
+    if kind is KINDS[DROP] and section is not None:
+        particulars = _drop(heard, section)
+    return kind.name, {**particulars, "board_us": heard.board_us}
 
-    `armed_ms` is the time from arming to the up edge, by the board's clock; None when the arming
+
+def _kind(heard: BoardEventHeard) -> BoardKind:
+    placed = section_of(heard) is not None or (heard.section == TABLE and heard.kind != DROP)
+    return KINDS.get(heard.kind, _UNKNOWN) if placed else _UNKNOWN
+
+
+def _drop(heard: BoardEventHeard, section: SectionState) -> Data:
+    """What the journal says of a drop, and None for what was not measured.
+
+    `fall_ms` is None when the board saw no up edge. `armed_ms` is the time from arming to the up
+    edge, by the board's clock; None when it was not armed any more as it fell, or when the arming
     was not heard, as after a restart of the daemon.
     """
     armed_us = section.armed_board_us
     return {
-        "fall_ms": heard.a / 1000,
+        "fall_ms": heard.a / 1000 if heard.a else None,
         "peak_n": heard.b / 10,
         "release_n": heard.c / 10,
         "tension_n": None if section.tension_dn is None else section.tension_dn / 10,

@@ -4,7 +4,10 @@ Checked after every step, in production too: a state that breaks one of these is
 recorded, and only then raised.
 """
 
-from droptable.core.model import Health, Phase, State
+from droptable.core.model import Phase, Provision, State
+
+PENDING_MAX = 4
+"""A DISARM for each section and one other command."""
 
 
 class InvariantBrokenError(Exception):
@@ -13,35 +16,95 @@ class InvariantBrokenError(Exception):
 
 def broken(state: State) -> tuple[str, ...]:
     """A sentence for each invariant that `state` breaks; empty in a program without bugs."""
-    believed = state.link.health is Health.LIVE
-    claims = {
-        "a section has a phase although the board cannot be believed": (
-            not believed and any(s.phase is not Phase.UNKNOWN for s in state.sections)
-        ),
-        "the table is known although the board cannot be believed": (
-            not believed and state.table is not None
-        ),
-        "a control is held without a lease": state.hold is not None and state.lease is None,
-        "a control is held although the board cannot be believed": (
-            state.hold is not None and not believed
-        ),
-        "a command is awaited although the board cannot be believed": (
-            bool(state.pending) and not believed
-        ),
-        "someone has the lease although the daemon is ending": (
-            state.closing and state.lease is not None
-        ),
-        "events are acknowledged that were not heard": (
-            state.events.committed_seq >= state.events.next_seq
-        ),
-    }
-    return tuple(sentence for sentence, is_broken in claims.items() if is_broken)
+    return _holding((*_of_belief(state), *_of_licences(state), *_of_work(state)))
 
 
 def board_broken(state: State) -> tuple[str, ...]:
     """A sentence for each thing that the board claims and no sound board would."""
     phases = [section.phase for section in state.sections]
-    claims = {
-        "two sections are armed": phases.count(Phase.ARMED) > 1,
-    }
-    return tuple(sentence for sentence, is_broken in claims.items() if is_broken)
+    return _holding([("two sections are armed", phases.count(Phase.ARMED) > 1)])
+
+
+Claim = tuple[str, bool]
+
+
+def _of_belief(state: State) -> tuple[Claim, ...]:
+    lost = not state.believed
+    return (
+        (
+            "a section has a phase although the board cannot be believed",
+            lost and any(section.phase is not Phase.UNKNOWN for section in state.sections),
+        ),
+        (
+            "the table is known although the board cannot be believed",
+            lost and state.table is not None,
+        ),
+        (
+            "the board is believed although it has not been heard",
+            not lost
+            and (state.table is None or state.link.board is None or state.link.status_us is None),
+        ),
+        (
+            "a command is awaited although the board cannot be believed",
+            lost and bool(state.pending or state.tension_pending),
+        ),
+        (
+            "a parameter is awaited although the board cannot be believed",
+            lost and state.params.cmd_id is not None,
+        ),
+        (
+            "a section has a window and is not armed",
+            any(
+                section.armed_until_us is not None
+                and section.phase not in (Phase.COCKED, Phase.ARMED)
+                for section in state.sections
+            ),
+        ),
+    )
+
+
+def _of_licences(state: State) -> tuple[Claim, ...]:
+    held = state.hold is not None
+    stopped = state.table is not None and state.table.stopped
+    return (
+        ("a control is held without a lease", held and state.lease is None),
+        (
+            "a control is held although the board cannot be believed",
+            held and not state.believed,
+        ),
+        ("a control is held although the link is slow", held and state.link.slow),
+        ("a control is held although the table is stopped", held and stopped),
+        ("a control is held at a foreign board", held and state.foreign),
+        (
+            "someone has the lease although the daemon is ending",
+            state.closing and state.lease is not None,
+        ),
+    )
+
+
+def _of_work(state: State) -> tuple[Claim, ...]:
+    params = state.params
+    working = params.stage in (Provision.READING, Provision.WRITING)
+    return (
+        (
+            "events are acknowledged that were not heard",
+            state.events.committed_seq >= state.events.next_seq,
+        ),
+        ("more commands are awaited than may be", len(state.pending) > PENDING_MAX),
+        (
+            "a parameter is awaited that is not being read or written",
+            params.cmd_id is not None and not (working and params.todo),
+        ),
+        (
+            "parameters are proven that are not known",
+            params.stage is Provision.PROVEN and not params.known,
+        ),
+        (
+            "a foreign board's parameters are touched",
+            state.foreign and params.stage is not Provision.UNPROVEN,
+        ),
+    )
+
+
+def _holding(claims: tuple[Claim, ...] | list[Claim]) -> tuple[str, ...]:
+    return tuple(sentence for sentence, holds in claims if holds)

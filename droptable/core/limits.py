@@ -10,7 +10,7 @@ SESSION_SETTLE_US = 160_000
 """A board takes no COMMAND before its host's third BEAT; BEATs are 50 ms apart."""
 
 ROUND_TRIP_MAX_US = 100_000
-"""A constant delay does not show in the age of a frame; above this one nobody moves the table."""
+"""A constant delay does not show in the age of a frame; from this one on nobody moves the table."""
 
 LEASE_US = 5_000_000
 LEASE_MOVING_US = 2_000_000
@@ -28,8 +28,17 @@ STOP_RESEND_US = 50_000
 PARAM_WAIT_US = 200_000
 """How long the answer about a parameter is waited for before it is asked for again."""
 
+PARAM_TRIES_MAX = 10
+"""A board that is heard and does not answer this many times will not answer."""
+
+WRITE_ROUNDS_MAX = 3
+"""A board that forgets what it was told this often is not told again until it was restarted."""
+
 HOLD_MARGIN_US = 500_000
 """How much longer than the board's own time-out a hold without a finger may last."""
+
+HOLD_BEGIN_US = RESULT_WAIT_US
+"""A motion that is not seen to begin within the time for a RESULT has not begun."""
 
 CLOSING_STOP_AFTER_US = 300_000
 """How long the daemon, ending, waits for a table to come to rest before it sends STOP."""
@@ -39,6 +48,9 @@ SECTION_KEYS = range(1, 16)
 TABLE_KEYS = range(16, 19)
 TABLE = 255
 """The parameters of the board link: which are for each section and which for the table."""
+
+OPTIONAL_KEYS = frozenset({*range(8, 15), 16, 17})
+"""Those that a board without load cells, tension drive, supply or air sensor does not have."""
 
 
 @dataclass(frozen=True, slots=True)

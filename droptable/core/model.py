@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 
-from droptable.core.limits import LEASE_MOVING_US, LEASE_US, Settings
+from droptable.core.limits import LEASE_MOVING_US, LEASE_US, ROUND_TRIP_MAX_US, Settings
 from droptable.sections import Section
 
 
@@ -79,6 +79,12 @@ class Link:
     """A code of `errors.PROBLEMS`, while there is no session."""
     trouble_detail: str = ""
     round_us: int | None = None
+    """How long an exchange took; None: none was measured in this session yet."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether the board takes too long to answer for anyone to move the table."""
+        return self.round_us is not None and self.round_us >= ROUND_TRIP_MAX_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ class SectionState:
     tension_dn: int | None = None
     armed_until_us: int | None = None
     armed_board_us: int | None = None
-    """When it was last armed, on the board's clock."""
+    """When it was armed, on the board's clock, as long as no event has told that it is not."""
     tension_confirmed: bool = False
     last_drop: Drop | None = None
 
@@ -136,11 +142,15 @@ class Lease:
 class Hold:
     """Someone's hold on a control: motion of one section lasts no longer than this."""
 
+    cmd_id: int
+    """The COMMAND that it is for."""
     section: Section
     moving: Phase
-    begun: bool
-    """The board has said that the motion began; when it says that it ended, so does the hold."""
+    longest_us: int
+    """How long the motion may last, once it has begun."""
     until_us: int
+    begun: bool = False
+    """The board has said that the motion began; when it says that it ended, so does the hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +179,12 @@ class TensionPending:
 
 @dataclass(frozen=True, slots=True)
 class StopWanted:
-    """A STOP that no STATUS has confirmed yet."""
+    """A STOP that no STATUS has confirmed yet; sent again, it is the same one."""
 
+    cmd_id: int
     sent_us: int
+    answered: bool = False
+    """The board has acted on it, and nothing that is under way can take it back."""
 
 
 class Provision(Enum):
@@ -182,6 +195,8 @@ class Provision(Enum):
     WAITING = "waiting"
     """Something has to be written, and the sections are not in a phase in which the board takes it."""
     WRITING = "writing"
+    PROVING = "proving"
+    """All is written; the next session will show whether the board has kept it."""
     PROVEN = "proven"
     DIFFERENT = "different"
 
@@ -192,13 +207,24 @@ class Params:
 
     stage: Provision = Provision.UNPROVEN
     values: Mapping[tuple[int, int], int] = field(default_factory=dict)
-    todo: tuple[tuple[int, int], ...] = ()
-    cmd_id: int | None = None
-    asked_us: int = 0
-    unsupported: frozenset[tuple[int, int]] = frozenset()
-    """What the board says that it does not have."""
+    hw_id: str = ""
+    """The board whose they are."""
+    known: bool = False
+    """`values` is what this session's board has: its CRC fitted."""
     read: bool = False
     """All of `values` was read in this session."""
+    unset: frozenset[tuple[int, int]] = frozenset()
+    """What the board was never told."""
+    unsupported: frozenset[tuple[int, int]] = frozenset()
+    """What the board says that it does not have."""
+    todo: tuple[tuple[int, int], ...] = ()
+    """What is still to be read or written; the first is being asked about."""
+    cmd_id: int | None = None
+    asked_us: int = 0
+    tries: int = 0
+    """How often the first of `todo` was asked about."""
+    rounds: int = 0
+    """How often this start of the board was written to without being proven after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +264,17 @@ class State:
     def closing(self) -> bool:
         """Whether the daemon is ending."""
         return self.closing_us is not None
+
+    @property
+    def believed(self) -> bool:
+        """Whether the board is heard, so that what it says is true now."""
+        return self.link.health is Health.LIVE
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the board that answers is not the configured one."""
+        board, wanted = self.link.board, self.settings.hw_id
+        return board is not None and wanted is not None and board.hw_id != wanted
 
     @property
     def active(self) -> bool:

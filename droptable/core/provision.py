@@ -6,22 +6,31 @@ from the configuration is written while the board takes it, and then a new sessi
 say its CRC again. Only a CRC that fits proves anything: until then nothing may be cocked or armed.
 
 A tension belongs to the patient and not to the configuration: what the board has is kept, and only a
-board that was never told any is given the middle of the range.
+board that was never told any is given the middle of the range. A board of another hw_id than the
+configured one is neither read nor written.
+
+A parameter is asked about again when its answer is lost: to read or set the same value twice moves
+nothing. How often, and how often a board is written to, has an end; then it is DIFFERENT.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
 
-from droptable.core.effects import Effect, Record, ReopenSession, SendParamGet, SendParamSet
+from droptable.core.effects import ReopenSession, SendParamGet, SendParamSet
 from droptable.core.events import ParamHeard, ResultHeard
 from droptable.core.limits import (
+    OPTIONAL_KEYS,
+    PARAM_TRIES_MAX,
     PARAM_WAIT_US,
     SECTION_KEYS,
     TABLE,
     TABLE_KEYS,
     TENSION_SET_KEY,
+    WRITE_ROUNDS_MAX,
 )
-from droptable.core.model import Health, Params, Phase, Provision, State
+from droptable.core.model import Board, Params, Phase, Provision, State
+from droptable.core.reasons import OK
+from droptable.core.turn import DAEMON, Turn
 from droptable.sections import Section
 
 At = tuple[int, int]
@@ -40,116 +49,176 @@ NEVER_SET = 11
 NOT_THERE = frozenset({9, 10})
 
 
-class Provisioner:
-    """One look at the parameters, after an event; `advance` gives the state and fills `effects`."""
-
-    def __init__(self, state: State, now_us: int) -> None:
-        self.effects: list[Effect] = []
-        self._state = state
-        self._now_us = now_us
-
-    def advance(self) -> State:
-        """Take the next step of the work, if there is one to take now."""
-        if self._state.link.health is Health.LIVE and self._state.link.board is not None:
-            if self._params.stage in (Provision.UNPROVEN, Provision.WAITING):
-                self._decide(self._state.link.board.params_crc)
-            if self._params.stage in (Provision.READING, Provision.WRITING):
-                self._ask_next()
-        return self._state
-
-    @property
-    def _params(self) -> Params:
-        return self._state.params
-
-    def _keep(self, params: Params) -> None:
-        self._state = replace(self._state, params=params)
-
-    def _decide(self, board_crc: int) -> None:
-        """What is to be done, now that the board's CRC is known and nothing is under way."""
-        params = self._params
-        if self._state.settings.params_crc(params.values) != board_crc:
-            if params.read:
-                self._keep(replace(params, stage=Provision.DIFFERENT))
-            else:
-                self._keep(replace(params, stage=Provision.READING, todo=EVERY, values={}))
-            return
-        differing = tuple(sorted(self._differing()))
-        if not differing:
-            self._keep(replace(params, stage=Provision.PROVEN))
-        elif all(section.phase in RESTING for section in self._state.sections):
-            self._keep(replace(params, stage=Provision.WRITING, todo=differing))
-        else:
-            self._keep(replace(params, stage=Provision.WAITING))
-
-    def _differing(self) -> Iterable[At]:
-        for at, wanted in self._wanted().items():
-            if self._params.values.get(at) != wanted and at not in self._params.unsupported:
-                yield at
-
-    def _wanted(self) -> dict[At, int]:
-        settings, known = self._state.settings, self._params.values
-        wanted = dict(settings.board_params)
-        for section in Section:
-            at = (int(section), TENSION_SET_KEY)
-            wanted[at] = known.get(at, settings.sections[section].tension_middle_dn)
-        return wanted
-
-    def _ask_next(self) -> None:
-        params = self._params
-        if params.cmd_id is not None and self._now_us - params.asked_us < PARAM_WAIT_US:
-            return
-        if not params.todo:
-            self._finish()
-            return
-        cmd_id = self._state.next_cmd_id
-        section, key = params.todo[0]
-        if params.stage is Provision.READING:
-            self.effects.append(SendParamGet(cmd_id, section, key))
-        else:
-            value = self._wanted()[section, key]
-            self.effects.append(SendParamSet(cmd_id, section, key, value))
-        self._state = replace(
-            self._state,
-            next_cmd_id=cmd_id % 0xFFFF + 1,
-            params=replace(params, cmd_id=cmd_id, asked_us=self._now_us),
+def begin_session(turn: Turn, board: Board) -> None:
+    """Nothing is proven; of what was known before only what may still be true is kept."""
+    old = turn.state.params
+    same_start = board.boot_id == turn.state.events.boot_id
+    params = Params(hw_id=board.hw_id)
+    if board.hw_id == old.hw_id:
+        params = replace(
+            params,
+            values=old.values,
+            unset=old.unset,
+            unsupported=old.unsupported,
+            rounds=old.rounds if same_start else 0,
         )
-
-    def _finish(self) -> None:
-        """All was read: decide on it. All was written: have the board prove it."""
-        params = self._params
-        if params.stage is Provision.READING:
-            self._keep(replace(params, stage=Provision.UNPROVEN, read=True))
-            self.advance()
-            return
-        self._keep(replace(params, stage=Provision.UNPROVEN))
-        self.effects.append(Record("params_written", None, "daemon", {}))
-        self.effects.append(ReopenSession())
-
-    @staticmethod
-    def answered(state: State, param: ParamHeard) -> State:
-        """`state` after the board said a parameter; its value is already noted."""
-        return _after_answer(state, param.cmd_id)
-
-    @staticmethod
-    def refused(state: State, result: ResultHeard) -> State:
-        """`state` after the board refused to say or take a parameter, if that is what it refused."""
-        params = state.params
-        if params.cmd_id != result.cmd_id or not params.todo:
-            return state
-        if result.code == WRONG_PHASE:
-            waiting = replace(params, stage=Provision.WAITING, cmd_id=None, todo=())
-            return replace(state, params=waiting)
-        if result.code in NOT_THERE:
-            unsupported = params.unsupported | {params.todo[0]}
-            state = replace(state, params=replace(params, unsupported=unsupported))
-        elif result.code != NEVER_SET or params.stage is Provision.WRITING:
-            different = replace(params, stage=Provision.DIFFERENT, cmd_id=None, todo=())
-            return replace(state, params=different)
-        return _after_answer(state, result.cmd_id)
+    _keep(turn, params)
 
 
-def _after_answer(state: State, cmd_id: int) -> State:
+def interrupt(turn: Turn) -> None:
+    """The board is not heard: what was asked last is asked again when it is."""
+    _keep(turn, replace(turn.state.params, cmd_id=None))
+
+
+def advance(turn: Turn) -> None:
+    """Take the next step of the work, if there is one to take now."""
+    board = turn.state.link.board
+    if board is None or turn.state.foreign or not turn.state.believed:
+        return
+    if turn.state.params.stage in (Provision.UNPROVEN, Provision.WAITING):
+        _decide(turn, board.params_crc)
+    if turn.state.params.stage in (Provision.READING, Provision.WRITING):
+        _ask_next(turn)
+
+
+def take_param(turn: Turn, param: ParamHeard) -> None:
+    """The board says what is in force."""
+    params, at = turn.state.params, (param.section, param.key)
+    if at not in EVERY or turn.state.link.board is None:
+        return
+    values = {**params.values, at: param.value}
+    params = replace(params, values=values, unset=params.unset - {at})
+    _keep(turn, params)
+    settled = params.stage is Provision.READING or at not in _differing(turn.state)
+    if settled and params.todo[:1] == (at,):
+        _keep(turn, _answered(params))
+    elif settled:
+        # It came by another way, so that there is nothing left to do about it.
+        _keep(turn, replace(params, todo=tuple(each for each in params.todo if each != at)))
+    elif params.cmd_id == param.cmd_id:
+        _keep(turn, _different(params))
+
+
+def take_result(turn: Turn, result: ResultHeard) -> None:
+    """The board does not say or take a parameter, if that is what it refuses."""
+    params = turn.state.params
+    if params.cmd_id != result.cmd_id or result.code == OK:
+        return
+    at, reading = params.todo[0], params.stage is Provision.READING
+    if result.code in NOT_THERE and at[1] in OPTIONAL_KEYS:
+        params = _answered(replace(params, unsupported=params.unsupported | {at}))
+    elif result.code == NEVER_SET and reading:
+        params = _answered(replace(params, unset=params.unset | {at}))
+    elif result.code == WRONG_PHASE and not reading:
+        params = replace(_over(params, Provision.WAITING), asked_us=turn.now_us)
+    else:
+        params = _different(params)
+    _keep(turn, params)
+
+
+def _decide(turn: Turn, board_crc: int) -> None:
+    """What is to be done, now that the board's CRC is known and nothing is under way."""
+    if not turn.state.params.known and not _compare(turn, board_crc):
+        return
+    params, differing = turn.state.params, tuple(sorted(_differing(turn.state)))
+    if not differing:
+        _keep(turn, replace(params, stage=Provision.PROVEN, rounds=0))
+    elif params.rounds >= WRITE_ROUNDS_MAX:
+        _keep(turn, _different(params))
+    elif _may_write(turn):
+        _keep(turn, replace(params, stage=Provision.WRITING, todo=differing, tries=0))
+    else:
+        _keep(turn, replace(params, stage=Provision.WAITING))
+
+
+def _compare(turn: Turn, board_crc: int) -> bool:
+    """Whether what is known is what the board has; if not, all of it is read, once."""
+    params = turn.state.params
+    # Knowing nothing of a board that has nothing is not knowing what it lacks.
+    looked = bool(params.values) or params.read
+    if looked and turn.state.settings.params_crc(params.values) == board_crc:
+        _keep(turn, replace(params, known=True))
+        return True
+    if params.read:
+        _keep(turn, _different(params))
+    else:
+        fresh = Params(Provision.READING, hw_id=params.hw_id, todo=EVERY, rounds=params.rounds)
+        _keep(turn, fresh)
+    return False
+
+
+def _may_write(turn: Turn) -> bool:
+    """Whether the board would take parameters, and no tension of a person is on its way to it."""
+    state = turn.state
+    resting = all(section.phase in RESTING for section in state.sections)
+    # A board that has just said that it does not, is not asked again at once.
+    refused = turn.now_us - state.params.asked_us < PARAM_WAIT_US
+    waiting = state.params.stage is Provision.WAITING
+    return resting and state.tension_pending is None and not (waiting and refused)
+
+
+def _differing(state: State) -> Iterator[At]:
     params = state.params
-    if params.cmd_id != cmd_id:
-        return state
-    return replace(state, params=replace(params, cmd_id=None, todo=params.todo[1:]))
+    for at, wanted in _wanted(state).items():
+        if params.values.get(at) != wanted and at not in params.unsupported:
+            yield at
+
+
+def _wanted(state: State) -> dict[At, int]:
+    wanted = dict(state.settings.board_params)
+    for section in Section:
+        at = (int(section), TENSION_SET_KEY)
+        if at in state.params.unset:
+            wanted[at] = state.settings.sections[section].tension_middle_dn
+    return wanted
+
+
+def _ask_next(turn: Turn) -> None:
+    params = turn.state.params
+    if params.cmd_id is not None and turn.now_us - params.asked_us < PARAM_WAIT_US:
+        return
+    if not params.todo:
+        _finish(turn)
+    elif params.tries >= PARAM_TRIES_MAX:
+        _keep(turn, _different(params))
+    else:
+        _ask(turn, params.todo[0])
+
+
+def _ask(turn: Turn, at: At) -> None:
+    cmd_id = turn.take_cmd_id()
+    params = turn.state.params
+    if params.stage is Provision.READING:
+        turn.effects.append(SendParamGet(cmd_id, *at))
+    else:
+        turn.effects.append(SendParamSet(cmd_id, *at, _wanted(turn.state)[at]))
+    _keep(turn, replace(params, cmd_id=cmd_id, asked_us=turn.now_us, tries=params.tries + 1))
+
+
+def _finish(turn: Turn) -> None:
+    """All was read: decide on it. All was written: have the board prove it."""
+    params = turn.state.params
+    if params.stage is Provision.READING:
+        _keep(turn, replace(params, stage=Provision.UNPROVEN, read=True))
+        advance(turn)
+    elif not turn.state.pending:
+        # A new session would take the answer from whoever waits for one.
+        _keep(turn, replace(params, stage=Provision.PROVING, rounds=params.rounds + 1))
+        turn.record("params_written", None, DAEMON, {})
+        turn.effects.append(ReopenSession())
+
+
+def _answered(params: Params) -> Params:
+    return replace(params, cmd_id=None, todo=params.todo[1:], tries=0)
+
+
+def _over(params: Params, stage: Provision) -> Params:
+    return replace(params, stage=stage, cmd_id=None, todo=(), tries=0)
+
+
+def _different(params: Params) -> Params:
+    return _over(params, Provision.DIFFERENT)
+
+
+def _keep(turn: Turn, params: Params) -> None:
+    turn.state = replace(turn.state, params=params)

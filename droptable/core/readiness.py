@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from droptable.core.faults import fault_text
-from droptable.core.limits import ROUND_TRIP_MAX_US, SESSION_SETTLE_US, STATUS_STALE_US
+from droptable.core.limits import SESSION_SETTLE_US, STATUS_STALE_US
 from droptable.core.model import (
     MOVING,
     Health,
@@ -48,16 +48,16 @@ WISH_OF: dict[Verb, Wish] = {
     Verb.RESET_STOP: Wish.RESET_STOP,
 }
 
-PHASES: dict[Wish, frozenset[Phase]] = {
-    Wish.COCK: frozenset({Phase.LOCKED, Phase.HALTED}),
-    Wish.ARM: frozenset({Phase.COCKED}),
-    Wish.LOCK: frozenset({Phase.COCKED, Phase.HALTED}),
-    Wish.DISARM: frozenset({Phase.ARMED}),
-    Wish.HOME: frozenset({Phase.UNKNOWN}),
-    Wish.CLEAR_FAULT: frozenset({Phase.FAULT}),
-    Wish.TENSION: frozenset({Phase.UNKNOWN, Phase.LOCKED, Phase.COCKED, Phase.HALTED, Phase.FAULT}),
+PHASES: dict[Wish, tuple[frozenset[Phase], str]] = {
+    Wish.COCK: (frozenset({Phase.LOCKED, Phase.HALTED}), "LOCKED or HALTED"),
+    Wish.ARM: (frozenset({Phase.COCKED}), "COCKED"),
+    Wish.LOCK: (frozenset({Phase.COCKED, Phase.HALTED}), "COCKED or HALTED"),
+    Wish.TENSION: (
+        frozenset({Phase.UNKNOWN, Phase.LOCKED, Phase.COCKED, Phase.HALTED, Phase.FAULT}),
+        "rest",
+    ),
 }
-"""The phases in which a section can be asked for something."""
+"""The phases in which a section can be asked for something, and what a person calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +101,31 @@ def _link(question: Question) -> Iterator[Reason]:
 
 
 def _board(question: Question) -> Iterator[Reason]:
-    board, wanted = question.state.link.board, question.state.settings.hw_id
-    if board is not None and wanted is not None and board.hw_id != wanted:
+    board = question.state.link.board
+    if board is not None and question.state.foreign:
         yield reason("BOARD_FOREIGN", board.hw_id)
 
 
 def _session(question: Question) -> Iterator[Reason]:
+    """A session is new until the board may take commands and it is known how soon they arrive."""
     link = question.state.link
-    if link.board is not None and question.now_us - link.opened_us < SESSION_SETTLE_US:
+    young = question.now_us - link.opened_us < SESSION_SETTLE_US
+    if link.board is not None and (young or link.round_us is None):
         yield reason("SESSION_NEW")
 
 
 def _slow(question: Question) -> Iterator[Reason]:
-    round_us = question.state.link.round_us
-    if round_us is not None and round_us > ROUND_TRIP_MAX_US:
-        yield reason("LINK_SLOW", round_us // 1000)
+    link = question.state.link
+    if link.slow and link.round_us is not None:
+        yield reason("LINK_SLOW", link.round_us // 1000)
 
 
-def _stop(question: Question) -> Iterator[Reason]:
+def _stop_unconfirmed(question: Question) -> Iterator[Reason]:
     if question.state.stop_wanted is not None:
         yield reason("STOP_UNCONFIRMED")
+
+
+def _stop_latched(question: Question) -> Iterator[Reason]:
     if question.state.table is not None and question.state.table.stopped:
         yield reason("STOP_LATCHED")
 
@@ -151,13 +156,23 @@ def _in_fault(at: Section, section: SectionState) -> Reason:
 
 
 def _phase(question: Question) -> Iterator[Reason]:
-    allowed = PHASES[question.wish]
+    allowed, name = PHASES[question.wish]
     phase = question.target.phase
-    if phase in allowed or phase is Phase.FAULT:
-        return
-    names = " or ".join(each.name for each in sorted(allowed))
-    at, wish = question.section.label, question.wish.value
-    yield reason("PHASE", at, phase.name, wish, remedy=(names,))
+    # A section in FAULT has a reason of its own, and clearing comes before anything else.
+    if phase not in allowed and phase is not Phase.FAULT:
+        at, wish = question.section.label, question.wish.value
+        yield reason("PHASE", at, phase.name, wish, remedy=(name,))
+
+
+def _is_armed(question: Question) -> Iterator[Reason]:
+    if question.target.phase is not Phase.ARMED:
+        yield reason("NOT_ARMED", question.section.label)
+
+
+def _is_unknown(question: Question) -> Iterator[Reason]:
+    phase = question.target.phase
+    if phase not in (Phase.UNKNOWN, Phase.FAULT):
+        yield reason("NOT_UNKNOWN", question.section.label, phase.name)
 
 
 def _has_fault(question: Question) -> Iterator[Reason]:
@@ -181,6 +196,12 @@ def _params(question: Question) -> Iterator[Reason]:
         yield reason("PARAMS_INCOMPLETE")
 
 
+def _tensions_known(question: Question) -> Iterator[Reason]:
+    """While parameters are read or written a tension of someone else's would be taken for theirs."""
+    if question.state.params.stage not in (Provision.PROVEN, Provision.WAITING):
+        yield reason("PARAMS_DIFFER")
+
+
 def _maintenance(question: Question) -> Iterator[Reason]:
     if question.state.table is not None and question.state.table.maintenance:
         yield reason("MAINTENANCE")
@@ -196,8 +217,8 @@ def _lease(question: Question) -> Iterator[Reason]:
 
 def _cli_motion(question: Question) -> Iterator[Reason]:
     board = question.state.link.board
-    allowed = question.state.settings.allow_cli_motion or (board is not None and board.simulator)
-    if question.posted and not allowed:
+    real = board is not None and not board.simulator
+    if question.posted and real and not question.state.settings.allow_cli_motion:
         yield reason("CLI_MOTION")
 
 
@@ -214,7 +235,17 @@ def _others_moving(question: Question) -> Iterator[Reason]:
 
 
 def _busy(question: Question) -> Iterator[Reason]:
-    if question.state.pending or question.state.hold is not None:
+    """One thing at a time; a DISARM waits for nothing but the DISARM of the same section."""
+    state, wish = question.state, question.wish
+    if wish is Wish.DISARM:
+        busy = any(
+            (each.verb, each.section) == (Verb.DISARM, question.section) for each in state.pending
+        )
+    elif wish is Wish.TENSION:
+        busy = state.tension_pending is not None
+    else:
+        busy = bool(state.pending) or (wish in _MOTION and state.hold is not None)
+    if busy:
         yield reason("BUSY")
 
 
@@ -233,32 +264,37 @@ def _held(question: Question) -> Iterator[Reason]:
 
 _UP = frozenset({Wish.COCK, Wish.ARM})
 _MOTION = _UP | {Wish.LOCK}
-_SECTION = frozenset(PHASES)
 _ALL = frozenset(Wish)
+_RESTRAINED = _ALL - {Wish.DISARM}
+"""All but what can only make the table safer."""
 
 CHECKS: tuple[tuple[Check, frozenset[Wish]], ...] = (
     (_link, _ALL),
-    (_board, _ALL - {Wish.DISARM}),
-    (_stop, _MOTION),
+    (_board, _RESTRAINED),
+    (_stop_unconfirmed, _MOTION | {Wish.RESET_STOP}),
+    (_stop_latched, _MOTION),
     (_estop, _MOTION | {Wish.RESET_STOP}),
-    (_own_fault, _SECTION - {Wish.CLEAR_FAULT, Wish.TENSION}),
+    (_own_fault, _MOTION | {Wish.HOME}),
     (_other_faults, _UP),
     (_sensors, _MOTION),
     (_journal, _UP),
-    (_phase, _SECTION - {Wish.CLEAR_FAULT}),
+    (_phase, frozenset(PHASES)),
+    (_is_armed, frozenset({Wish.DISARM})),
+    (_is_unknown, frozenset({Wish.HOME})),
     (_has_fault, frozenset({Wish.CLEAR_FAULT})),
     (_others_armed, _MOTION),
     (_others_moving, _MOTION),
     (_power, _UP),
     (_maintenance, _MOTION),
     (_params, _MOTION),
-    (_lease, _ALL - {Wish.HOME, Wish.DISARM}),
+    (_tensions_known, frozenset({Wish.TENSION})),
+    (_lease, _RESTRAINED - {Wish.HOME}),
     (_held, frozenset({Wish.RESET_STOP})),
     (_cli_motion, _MOTION),
     (_slow, _MOTION),
-    (_session, _ALL - {Wish.DISARM}),
-    (_busy, _MOTION),
-    (_closing, _ALL - {Wish.DISARM}),
+    (_session, _RESTRAINED),
+    (_busy, _ALL),
+    (_closing, _RESTRAINED),
 )
 """Each check and what it applies to, the gravest first."""
 

@@ -50,6 +50,8 @@ _REASONS: dict[str, tuple[str, str]] = {
     ),
     "FAULT": ("The {} section is in FAULT: {}.", "Remove its cause, then clear the fault."),
     "NOT_IN_FAULT": ("The {} section has no fault to clear.", "Nothing needs to be done."),
+    "NOT_ARMED": ("The {} section is not armed.", "Nothing needs to be done."),
+    "NOT_UNKNOWN": ("Where the {} section is, is known: {}.", "Nothing needs to be done."),
     "PHASE": ("The {} section is {}; that does not allow to {}.", "Bring it to {} first."),
     "SENSORS_DISAGREE": (
         "The {} section's switches do not agree with its state.",
@@ -91,6 +93,9 @@ _REASONS: dict[str, tuple[str, str]] = {
 }
 
 CODES = frozenset(_REASONS)
+
+OK = 0
+"""The RESULT of what was accepted and begun."""
 
 BOARD_CODES: dict[int, str] = {
     1: "the section is in another phase",

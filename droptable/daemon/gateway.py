@@ -115,7 +115,8 @@ class Gateway:
             wrong.append(f"{problem.code}: {problem.meaning} {problem.remedy}")
         if state.journal_failed or not self._journal.writable:
             problem = PROBLEMS["STATE_UNWRITABLE"]
-            wrong.append(f"{problem.code}: {self._journal.problem}. {problem.remedy}")
+            why = self._journal.problem or "not all that happened is recorded yet"
+            wrong.append(f"{problem.code}: {why}. {problem.remedy}")
         return not wrong, wrong
 
     def figures(self) -> Figures:

@@ -45,10 +45,9 @@ def configure_logs(level: str, stream: TextIO | None = None) -> None:
         root.removeHandler(former)
     root.addHandler(sink)
     root.setLevel(level.upper())
-    # A line for every request drowns what matters; debug shows them.
-    logging.getLogger("uvicorn.access").setLevel(
-        logging.DEBUG if level == "debug" else logging.WARNING
-    )
+    # A line for every connection drowns what matters; debug shows them.
+    for chatty in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel("DEBUG" if level == "debug" else "WARNING")
 
 
 def _renderers(*, on_terminal: bool) -> list[Processor]:

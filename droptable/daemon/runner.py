@@ -65,13 +65,26 @@ class Runner:
         self._requests: dict[int, asyncio.Future[tuple[Reason, ...]]] = {}
         self._last_request = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._recording: deque[tuple[do.Record, asyncio.Future[Event]]] = deque()
         self._unrecorded: deque[do.Record] = deque(maxlen=UNRECORDED_MAX)
         self._retry: asyncio.TimerHandle | None = None
         self._rested = asyncio.Event()
+        self._broken = asyncio.Event()
+        self._error: Exception | None = None
 
     async def run(self) -> None:
-        """Be connected to the board until cancelled."""
-        await self.connection.run()
+        """Be connected to the board until cancelled; raises what a step raised, wherever it ran."""
+        connecting = asyncio.create_task(self.connection.run(), name="connection")
+        breaking = asyncio.create_task(self._broken.wait(), name="broken")
+        try:
+            await asyncio.wait((connecting, breaking), return_when=asyncio.FIRST_COMPLETED)
+            if self._error is not None:
+                raise self._error
+            await connecting
+        finally:
+            connecting.cancel()
+            breaking.cancel()
+            await asyncio.gather(connecting, breaking, return_exceptions=True)
 
     def watch(self, watcher: Callable[[model.State, model.State], None]) -> None:
         """Have `watcher(before, after)` called after each step that changed the state."""
@@ -147,6 +160,11 @@ class Runner:
         try:
             while self._happened:
                 self._step(self._happened.popleft())
+        except Exception as error:
+            # Most steps are taken in callbacks, where an exception would end nothing.
+            self._error = error
+            self._broken.set()
+            raise
         finally:
             self._stepping = False
         self.connection.flush()
@@ -236,7 +254,16 @@ class Runner:
         board = None if heard is None else BoardRef(heard.boot_id, heard.event_seq)
         draft = Draft(record.kind, section, record.actor, dict(record.data), board)
         recorded = self._journal.append(draft)
-        recorded.add_done_callback(lambda future: self._recorded(record, future))
+        self._recording.append((record, recorded))
+        recorded.add_done_callback(self._take_outcomes)
+
+    def _take_outcomes(self, _: "asyncio.Future[Event]") -> None:
+        """Take what became of the records in their own order, in whatever order it is told.
+
+        The board's events are acknowledged in order: one that overtook another would never be.
+        """
+        while self._recording and self._recording[0][1].done():
+            self._recorded(*self._recording.popleft())
 
     def _recorded(self, record: do.Record, future: "asyncio.Future[Event]") -> None:
         """Tell the core what became of it; the board's events stay with the board until they are."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
 from pydantic import SecretStr
@@ -20,9 +21,9 @@ from droptable import __version__
 from droptable.api.app import create_app
 from droptable.api.server import bind, serve
 from droptable.core.limits import SectionLimits, Settings
+from droptable.daemon.child import end, start
 from droptable.daemon.clock import Clock, SystemClock
 from droptable.daemon.config import Config, mqtt_password
-from droptable.daemon.connection import Opener
 from droptable.daemon.gateway import Gateway
 from droptable.daemon.logs import configure_logs
 from droptable.daemon.runner import Runner
@@ -33,7 +34,7 @@ from droptable.errors import DroptableError
 from droptable.journal.cursor import Cursor
 from droptable.journal.journal import Journal
 from droptable.link.params import params_crc
-from droptable.link.transport import open_stream, parse_link
+from droptable.link.transport import Address, UnixAddress, open_stream, parse_link
 from droptable.mqtt.publisher import Publisher
 from droptable.mqtt.settings import MqttSettings
 from droptable.sections import Section
@@ -43,7 +44,11 @@ SAFE_WAIT_S = 1.0
 
 RESTART_PAUSE_US = 1_000_000
 
+PROGRAM_END_MAX_S = 0.5
+"""What is left of these 2 s for a simulator that does not end by itself."""
+
 CURSOR_FILE = "broker-cursor.json"
+SIMULATOR_PARAMS_FILE = "simulator-params.json"
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +87,7 @@ async def _run(config: Config, state_dir: Path) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_end.set)
+    address = _address_of(config)
     async with contextlib.AsyncExitStack() as parts:
         sock = parts.enter_context(bind(config.http.host, config.http.port))
         host, port = sock.getsockname()[:2]
@@ -90,14 +96,14 @@ async def _run(config: Config, state_dir: Path) -> int:
             state_dir, table=config.table.name, utc=clock.utc, time_quality=kernel_time_quality
         )
         parts.push_async_callback(journal.close)
-        link = await parts.enter_async_context(_board_program(config, state_dir, clock))
-        runner = Runner(
-            settings_of(config), open_stream=_opener(link, config), journal=journal, clock=clock
-        )
+        if address is None:
+            address = await parts.enter_async_context(_simulator(state_dir, clock))
+        opener = partial(open_stream, address)
+        runner = Runner(settings_of(config), open_stream=opener, journal=journal, clock=clock)
         runner.record("daemon_started", {"version": __version__})
         gateway = Gateway(runner, journal, clock, table=config.table.name)
         loop.add_signal_handler(signal.SIGUSR1, gateway.stop, "signal")
-        app = create_app(gateway, tokens={"operator": local_token(state_dir)})
+        app = create_app(gateway, tokens={"operator": local_token(state_dir)}, hosts=[host])
         cursor = Cursor.load(state_dir / CURSOR_FILE, journal.epoch)
         parts.push_async_callback(cursor.flush)
         serving = asyncio.Event()
@@ -160,37 +166,48 @@ async def _kept_running(name: str, run: Callable[[], Awaitable[object]], clock: 
         await clock.sleep_until_us(clock.monotonic_us() + RESTART_PAUSE_US)
 
 
-def _opener(link: str, config: Config) -> Opener:
-    return partial(open_stream, parse_link(link, config.board.baud))
+def _address_of(config: Config) -> Address | None:
+    """Where the board is; None for the simulator, which has no place before it is started.
+
+    DroptableError when there can be none at all.
+    """
+    link = config.board.link
+    if link == "sim":
+        return None
+    if link == "gpio":
+        raise DroptableError("BOARD_NO_GPIO", "[board] link is gpio")
+    try:
+        return parse_link(link, config.board.baud)
+    except ValueError as error:
+        raise DroptableError("CONFIG_INVALID", f"[board] link: {error}") from None
 
 
 @contextlib.asynccontextmanager
-async def _board_program(config: Config, state_dir: Path, clock: Clock) -> AsyncIterator[str]:
-    """The link to the board. A board that is a program of ours is started, and ended again."""
-    link = config.board.link
-    if link != "sim":
-        yield link
-        return
-    link = f"unix:{state_dir / 'board.sock'}"
-    command = (sys.executable, "-m", "firmware_sim", "serve", "--link", link)
-    program = asyncio.create_task(
-        _kept_running("simulator", partial(_run_program, command), clock), name="simulator"
-    )
-    try:
-        yield link
-    finally:
-        await _end(program)
+async def _simulator(state_dir: Path, clock: Clock) -> AsyncIterator[Address]:
+    """The simulated board as a program of its own, run again when it ends; ended when this is left."""
+    # The paths of sockets are short by nature, those of state directories need not be.
+    with TemporaryDirectory(prefix="droptable-") as sockets:
+        address = UnixAddress(f"{sockets}/board")
+        command = (
+            *(sys.executable, "-m", "firmware_sim", "serve", "--link", str(address)),
+            *("--params", str(state_dir / SIMULATOR_PARAMS_FILE)),
+        )
+        program = asyncio.create_task(
+            _kept_running("simulator", partial(_run_program, command), clock), name="simulator"
+        )
+        try:
+            yield address
+        finally:
+            await _end(program)
 
 
 async def _run_program(command: tuple[str, ...]) -> None:
     """Run a program to its end; DroptableError when it ends by itself."""
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+    process = await start(command, stdout=asyncio.subprocess.DEVNULL)
     try:
         code = await process.wait()
-    except asyncio.CancelledError:
-        process.terminate()
-        await process.wait()
-        raise
+    finally:
+        await end(process, PROGRAM_END_MAX_S)
     raise DroptableError("BOARD_PROGRAM", f"{' '.join(command[1:])} ended with {code}")
 
 

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from droptable.daemon.child import end, start
 from droptable.errors import DroptableError
 
 LOOPBACK = "127.0.0.1"
@@ -63,7 +64,7 @@ async def running_broker(directory: Path, port: int = 0) -> AsyncIterator[Runnin
     try:
         yield broker
     finally:
-        await _end(process)
+        await end(process, END_MAX_S)
 
 
 async def _started(directory: Path, port: int) -> tuple[asyncio.subprocess.Process, RunningBroker]:
@@ -130,17 +131,14 @@ async def _started_on(
     _check_free(port)
     log_path = directory / "broker.log"
     with log_path.open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *program.command,
-            # A pipe that closes with us: the broker from PyPI ends when we were killed.
-            stdin=asyncio.subprocess.PIPE,
-            stdout=log,
-            stderr=log,
+        # A pipe that closes with us, for the broker from PyPI where there is no leash.
+        process = await start(
+            program.command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log
         )
     try:
         await _until_it_accepts(process, port, log_path)
     except BaseException:
-        await _end(process)
+        await end(process, END_MAX_S)
         raise
     return process, RunningBroker(LOOPBACK, port, program.protocol, program.name, process.pid)
 
@@ -171,20 +169,6 @@ async def _accepts(port: int) -> bool:
     writer.close()
     await writer.wait_closed()
     return True
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End this one process, and wait until it has ended."""
-    if process.returncode is None:
-        process.terminate()
-        try:
-            async with asyncio.timeout(END_MAX_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-    await process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
 
 
 def _not_started(detail: str) -> DroptableError:

@@ -6,7 +6,7 @@ Each step says what it waited for, so that a miss names the step and the reason.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiomqtt
@@ -34,7 +34,13 @@ Say = Callable[[str], None]
 
 async def play_once(stage: Stage, say: Say) -> dict[str, Any]:
     """The drop as it came back from the broker. DroptableError DEMO_STEP names what was missed."""
-    clock = SystemClock()
+    try:
+        return await _played(stage, SystemClock(), say)
+    except aiomqtt.MqttError as error:
+        raise DroptableError("DEMO_STEP", f"the broker: {error}") from error
+
+
+async def _played(stage: Stage, clock: Clock, say: Say) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {stage.token}"}
     async with (
         aiomqtt.Client(stage.broker.host, stage.broker.port) as subscriber,
@@ -69,28 +75,30 @@ class _Player:
         self._clock = clock
         self._say = say
         self._began_us = clock.monotonic_us()
+        self._against: str | None = None
+        """What was last seen that was not as it should be."""
 
     async def play(self) -> None:
         """Lie down, take the control, home, set the tension, cock, arm, thrust."""
         act = f"/sections/{SECTION.label}"
         await self.step("patient lies down", self._hand({"do": "patient", "load_n": PATIENT_N}))
-        await self.step("board is known", self._until("link up", _known))
+        await self.step("board is known", self._until(_known))
         await self.step("control taken", self._ask("POST", "/lease"))
         async with self._kept_lease():
             await self.step("homed", self._ask("POST", f"{act}/home"))
-            await self.step("section is LOCKED", self._until("LOCKED", _in("LOCKED")))
+            await self.step("section is LOCKED", self._until(_in("LOCKED")))
             tension = self._ask("PUT", f"{act}/tension", {"newton": TENSION_N})
             await self.step(f"tension of {TENSION_N:.0f} N asked for", tension)
-            await self.step("tension reached", self._until("tension", _tense))
-            await self.step("may be cocked", self._until("readiness to cock", _ready("cock")))
+            await self.step("tension reached", self._until(_tense))
+            await self.step("may be cocked", self._until(_ready("cock")))
             await self.step("cocking", self._ask("POST", f"{act}/cock"))
-            await self.step("section is COCKED", self._until("COCKED", _in("COCKED")))
-            await self.step("may be armed", self._until("readiness to arm", _ready("arm")))
+            await self.step("section is COCKED", self._until(_in("COCKED")))
+            await self.step("may be armed", self._until(_ready("arm")))
             await self.step("arming", self._ask("POST", f"{act}/arm"))
-            await self.step("section is ARMED", self._until("ARMED", _in("ARMED")))
+            await self.step("section is ARMED", self._until(_in("ARMED")))
             thrust = {"do": "thrust", "section": SECTION.label, **THRUST}
             await self.step("practitioner thrusts", self._hand(thrust))
-            await self.step("section is LOCKED again", self._until("LOCKED", _dropped))
+            await self.step("section is LOCKED again", self._until(_dropped))
 
     async def step(self, name: str, doing: Awaitable[Any]) -> Any:
         """Do one thing, and say when it was done; DroptableError when it was refused or missed."""
@@ -98,10 +106,12 @@ class _Player:
             async with asyncio.timeout(STEP_MAX_S):
                 result = await doing
         except TimeoutError:
-            raise DroptableError("DEMO_STEP", f"{name}: nothing for {STEP_MAX_S:g} s") from None
-        except httpx.HTTPError as error:
+            why = (self._against or "no answer").rstrip(".")
+            raise DroptableError("DEMO_STEP", f"{name}: not in {STEP_MAX_S:g} s: {why}") from None
+        except (httpx.HTTPError, aiomqtt.MqttError, OSError, ValueError) as error:
             raise DroptableError("DEMO_STEP", f"{name}: {type(error).__name__} {error}") from error
         seconds = (self._clock.monotonic_us() - self._began_us) / 1e6
+        self._against = None
         self._say(f"{seconds:7.3f} s  {name}")
         return result
 
@@ -123,18 +133,11 @@ class _Player:
         if not answer["ok"]:
             raise DroptableError("DEMO_STEP", f"the simulator refused: {answer['error']}")
 
-    async def _until(self, what: str, holds: Callable[[dict[str, Any]], str | None]) -> None:
+    async def _until(self, holds: Callable[[dict[str, Any]], str | None]) -> None:
         """Look at the state until `holds` has nothing against it any more."""
-        against: str | None = "nothing seen"
-        try:
-            while True:
-                against = holds((await self._api.get("/state")).json())
-                if against is None:
-                    return
-                await self._clock.sleep_until_us(self._clock.monotonic_us() + LOOK_EVERY_US)
-        except asyncio.CancelledError:
-            self._say(f"           waiting for {what}: {against}")
-            raise
+        while (against := holds((await self._api.get("/state")).json())) is not None:
+            self._against = against
+            await self._clock.sleep_until_us(self._clock.monotonic_us() + LOOK_EVERY_US)
 
     @asynccontextmanager
     async def _kept_lease(self) -> AsyncIterator[None]:
@@ -145,7 +148,9 @@ class _Player:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-            await self._ask("DELETE", "/lease")
+            # Shielded from what went wrong before; it ends by itself within seconds anyway.
+            with suppress(httpx.HTTPError):
+                await self._api.delete("/lease")
 
     async def _renew(self) -> None:
         while True:
@@ -171,7 +176,7 @@ def _section(state: dict[str, Any]) -> dict[str, Any]:
 def _known(state: dict[str, Any]) -> str | None:
     """The board is heard, and its parameters are proven: nothing of the link is against motion."""
     if state["link"]["state"] != "live":
-        return f"the link is {state['link']['state']}"
+        return state["link"]["problem"] or f"the link is {state['link']['state']}"
     codes = {reason["code"] for reason in _section(state)["ready"]["cock"]}
     waiting = codes & {"PARAMS_DIFFER", "PARAMS_INCOMPLETE", "SESSION_NEW", "LINK_STALE"}
     return ", ".join(sorted(waiting)) or None
@@ -180,7 +185,8 @@ def _known(state: dict[str, Any]) -> str | None:
 def _in(phase: str) -> Callable[[dict[str, Any]], str | None]:
     def against(state: dict[str, Any]) -> str | None:
         seen = _section(state)["phase"]
-        return None if seen == phase else f"it is {seen}"
+        why = state["link"]["problem"] or f"it is {seen}"
+        return None if seen == phase else why
 
     return against
 

@@ -1,13 +1,11 @@
-"""Starts the demo's programs and ends them, each by the process that it started and no other."""
+"""Runs the demo's programs, each with a file for its messages."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-END_MAX_S = 5.0
-"""After this a program that does not end on SIGTERM is killed."""
+from droptable.daemon.child import end, start
 
 LAST_LINES = 5
 
@@ -21,29 +19,13 @@ async def running_program(
     Its stdout is a pipe, for what it announces.
     """
     with log.open("wb") as messages:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=messages,
-            env={**os.environ, **(environment or {})},
+        process = await start(
+            command, stdout=asyncio.subprocess.PIPE, stderr=messages, environment=environment
         )
     try:
         yield process
     finally:
         await end(process)
-
-
-async def end(process: asyncio.subprocess.Process) -> None:
-    """End this one process, and wait until it has ended."""
-    if process.returncode is None:
-        process.terminate()
-        try:
-            async with asyncio.timeout(END_MAX_S):
-                await process.communicate()
-        except TimeoutError:
-            process.kill()
-    await process.communicate()
 
 
 def last_words(log: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from droptable.daemon.config import Config
 from droptable.daemon.tokens import local_token
@@ -51,14 +51,15 @@ class Stage:
     simulator: asyncio.subprocess.Process
 
     async def until_one_ends(self) -> str:
-        """Wait until a program ends by itself, which none should; its name."""
+        """Wait until a program ends by itself, which none should; its name and last words."""
         waits = {
             asyncio.create_task(process.wait()): name
             for name, process in (("daemon", self.daemon), ("simulator", self.simulator))
         }
         try:
             ended, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return waits[ended.pop()]
+            name = waits[ended.pop()]
+            return f"{name}: {last_words(self.state_dir / f'{name}.log')}"
         finally:
             for wait in waits:
                 wait.cancel()
@@ -68,7 +69,7 @@ class Stage:
 @asynccontextmanager
 async def set_stage(wanted: Wanted) -> AsyncIterator[Stage]:
     """The stage, all of it ready; struck again when this is left. DroptableError if it cannot be."""
-    wanted.state_dir.mkdir(parents=True, exist_ok=True)
+    _make_writable(wanted.state_dir)
     async with AsyncExitStack() as parts:
         # The paths of sockets are short by nature, those of state directories need not be.
         sockets = Path(parts.enter_context(TemporaryDirectory(prefix="droptable-")))
@@ -98,6 +99,16 @@ async def set_stage(wanted: Wanted) -> AsyncIterator[Stage]:
             daemon=daemon,
             simulator=simulator,
         )
+
+
+def _make_writable(directory: Path) -> None:
+    """Make `directory` if it is not there; DroptableError if nothing can be kept in it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise DroptableError("STATE_UNWRITABLE", f"{directory}: {error.strerror}") from None
 
 
 def _simulator(wanted: Wanted, link: str) -> tuple[str, ...]:

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
+from droptable.cli.client import token_for
 from droptable.cli.exits import ExitCode
 from tests.api.fake import NOT_COCKED, OTHER_LEASE, drop, refusing, section
 from tests.cli.conftest import Command
@@ -237,3 +239,23 @@ def test_the_address_may_stand_before_the_command(
     monkeypatch.setenv("DROPTABLE_URL", "http://127.0.0.1:1")
     assert droptable("--url", daemon.url, "lease", "show").code == ExitCode.DONE
     assert droptable("lease", "show", "--url", daemon.url).code == ExitCode.DONE
+
+
+def test_the_token_of_this_machine_goes_to_no_other(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("kT3-ci\n")
+    here = {"STATE_DIRECTORY": str(tmp_path)}
+    assert token_for("127.0.0.1", here) == ("kT3-ci", True)
+    assert token_for("table.example", here) == (None, False)
+    assert token_for("table.example", here | {"DROPTABLE_TOKEN": "given"}) == ("given", False)
+
+
+def test_a_proxy_of_the_environment_is_not_asked(
+    droptable: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        assert droptable("lease", "show").code == ExitCode.DONE
+        assert droptable("watch", "--count", "1").code == ExitCode.DONE

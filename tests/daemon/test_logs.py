@@ -23,6 +23,8 @@ def logging_as_before() -> Iterator[None]:
     yield
     root.handlers[:] = before
     root.setLevel(level)
+    for chatty in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -52,6 +54,14 @@ def test_what_is_less_grave_than_the_level_is_not_shown() -> None:
     structlog.get_logger("link").info("no")
     logging.getLogger("some.library").info("no")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(("level", "shown"), [("info", False), ("debug", True)])
+def test_a_line_for_each_connection_is_for_debugging(level: str, shown: bool) -> None:
+    stream = io.StringIO()
+    configure_logs(level, stream)
+    logging.getLogger("uvicorn.error").info("connection open")
+    assert bool(stream.getvalue()) is shown
 
 
 def test_an_exception_stays_on_the_line_of_its_message() -> None:

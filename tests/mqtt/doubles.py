@@ -27,6 +27,8 @@ class MemoryJournal:
         self.epoch = epoch
         self.events: list[Event] = []
         self.reads = 0
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self._listeners: list[Callable[[RecordedEvent], None]] = []
 
     @property
@@ -45,6 +47,7 @@ class MemoryJournal:
         page = self.events[after : after + limit]
         # As from a thread: the loop goes on meanwhile.
         await asyncio.sleep(0)
+        await self.may_read.wait()
         return page
 
     def commit(self, count: int = 1, kind: str = "cocked") -> None:

@@ -57,7 +57,8 @@ async def false_broker(speak: Speak) -> AsyncIterator[int]:
         try:
             await reader.read(1024)
             await speak(reader, writer)
-        except ConnectionError:
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Cancelled is how it ends; on 3.11 the server's own callback would complain of it.
             return
         finally:
             writer.close()
@@ -204,15 +205,40 @@ async def test_a_refused_subscription_is_named(protocol: str) -> None:
         assert connection.problem is None
 
 
-async def test_no_more_is_in_flight_than_the_broker_allows(
-    mosquitto: Callable[..., Mosquitto],
-) -> None:
+async def test_no_more_is_in_flight_than_the_broker_allows() -> None:
     """A broker may end a connection that exceeds its Receive Maximum."""
-    broker = mosquitto(extra="max_inflight_messages 1")
-    async with observer(broker.port, "t") as seen, connected(broker.port) as connection:
-        await asyncio.gather(*(connection.publish("t", b"%d" % n, qos=1) for n in range(50)))
-        await until(lambda: len(seen.messages) == 50)
-        assert [int(bytes(m.payload)) for m in seen.messages] == list(range(50))
+    allowed = 2
+    in_flight_most = 0
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal in_flight_most
+        writer.write(b"\x20\x06\x00\x00\x03\x21" + struct.pack("!H", allowed))
+        while True:
+            # MQTT 5, QoS 1, topic "t", no properties, one byte: 9 bytes, the id after five of them.
+            unanswered = [(await reader.readexactly(9))[5:7]]
+            while reader._buffer:
+                unanswered.append((await reader.readexactly(9))[5:7])
+            in_flight_most = max(in_flight_most, len(unanswered))
+            for mid in unanswered:
+                writer.write(b"\x40\x02" + mid)
+
+    async with false_broker(speak) as port, asyncio.timeout(5), connected(port) as connection:
+        await asyncio.gather(*(connection.publish("t", b"x", qos=1) for _ in range(10)))
+        assert in_flight_most == allowed
+        connection.leave()
+
+
+async def test_a_topic_that_is_no_text_ends_the_connection(protocol: str) -> None:
+    properties = b"" if protocol == "3.1.1" else b"\x00"
+
+    async def speak(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(CONNACK if protocol == "3.1.1" else CONNACK_V5)
+        writer.write(b"\x30" + bytes([4 + len(properties)]) + b"\x00\x02\xff\xfe" + properties)
+        await asyncio.Event().wait()
+
+    async with false_broker(speak) as port, connected(port, protocol=protocol) as connection:
+        with pytest.raises(BrokerProblem, match="does not speak MQTT"):
+            await connection.until_gone()
 
 
 async def test_of_a_packet_that_is_too_long_only_the_beginning_is_kept(protocol: str) -> None:

@@ -143,6 +143,16 @@ async def test_availability_says_online_and_on_a_clean_end_offline(
     assert await retained(broker.port, "availability") == b"offline"
 
 
+async def test_a_clean_end_is_one_for_the_broker_too(broker: Mosquitto, protocol: str) -> None:
+    """`offline` is said by us; the last will is for when nobody can speak any more."""
+    station = Station(broker.port, protocol=protocol)
+    async with observer(broker.port) as seen:
+        async with station.running():
+            await until(lambda: seen.payloads("availability") == [b"online"])
+        await until(lambda: seen.payloads("availability") == [b"online", b"offline"])
+    assert "Client droptable-s1-t1 disconnected." in broker.stop()
+
+
 async def test_when_the_daemon_is_killed_its_last_will_says_offline(broker: Mosquitto) -> None:
     async with observer(broker.port) as seen:
         process = await asyncio.create_subprocess_exec(
@@ -263,6 +273,21 @@ async def test_with_a_sink_only_its_word_moves_the_cursor(broker: Mosquitto) -> 
         async with station.running():
             await until(lambda: len(seen.events()) >= 8)
             assert seen.events() == as_recorded(station, first=13)
+
+
+async def test_what_a_sink_confirms_while_the_journal_is_read_is_not_sent(
+    broker: Mosquitto,
+) -> None:
+    station = Station(broker.port, sink=True)
+    station.journal.commit(60)
+    station.journal.may_read.clear()
+    async with observer(broker.port) as seen, station.running():
+        await until(lambda: station.journal.reads == 1)
+        await seen.say("ledger/committed", _committed(station, 50))
+        await until(lambda: station.cursor.seq == 50)
+        station.journal.may_read.set()
+        await until(lambda: len(seen.events()) >= 10)
+        assert seen.events() == as_recorded(station, first=51)
 
 
 async def test_without_a_sink_nobody_can_move_the_cursor(

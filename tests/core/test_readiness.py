@@ -1,0 +1,320 @@
+"""Every reason why not: alone, at its boundary, and all of them together, gravest first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from droptable.core import events as ev
+from droptable.core.limits import ROUND_TRIP_MAX_US, SESSION_SETTLE_US, STATUS_STALE_US
+from droptable.core.model import (
+    MOVING,
+    Hold,
+    Lease,
+    Phase,
+    Provision,
+    State,
+    StopWanted,
+    TensionPending,
+    Verb,
+)
+from droptable.core.readiness import CHECKS, PHASES, Question, Wish, reasons
+from droptable.core.reasons import CODES
+from droptable.sections import Section
+from tests.core.bench import (
+    ANN,
+    BOB,
+    LUMBAR,
+    PELVIC,
+    THORACIC,
+    Bench,
+    board,
+    section,
+    settings,
+)
+
+RIGHT_PHASE = {
+    Wish.COCK: Phase.LOCKED,
+    Wish.ARM: Phase.COCKED,
+    Wish.LOCK: Phase.COCKED,
+    Wish.DISARM: Phase.ARMED,
+    Wish.HOME: Phase.UNKNOWN,
+    Wish.CLEAR_FAULT: Phase.FAULT,
+    Wish.TENSION: Phase.COCKED,
+    Wish.RESET_STOP: Phase.LOCKED,
+}
+MOTION = {Wish.COCK, Wish.ARM, Wish.LOCK}
+EVERY = set(Wish)
+# What the whole registry holds beside the reasons that a question can have.
+ELSEWHERE = {"TENSION_RANGE", "BOARD_SILENT", "BOARD_REFUSED"}
+
+Change = Callable[[State], State]
+
+
+def ready(wish: Wish) -> Bench:
+    """A table at which `wish` may be done at the thoracic section by Ann."""
+    return Bench().ready(RIGHT_PHASE[wish])
+
+
+def codes(state: State, wish: Wish, now_us: int, actor: str = ANN) -> list[str]:
+    question = Question(state, now_us, wish, THORACIC, actor, posted=True)
+    return [reason.code for reason in reasons(question)]
+
+
+def link(**changes: object) -> Change:
+    return lambda state: replace(state, link=replace(state.link, **changes))
+
+
+def table(**changes: bool) -> Change:
+    def change(state: State) -> State:
+        assert state.table is not None
+        return replace(state, table=replace(state.table, **changes))
+
+    return change
+
+
+def at(which: Section, phase: Phase, **changes: bool) -> Change:
+    def change(state: State) -> State:
+        sections = list(state.sections)
+        sections[which] = replace(section(phase), **changes)
+        return replace(state, sections=tuple(sections))
+
+    return change
+
+
+def whole(**changes: object) -> Change:
+    return lambda state: replace(state, **changes)
+
+
+def stage(to: Provision) -> Change:
+    return lambda state: replace(state, params=replace(state.params, stage=to))
+
+
+def foreign(state: State) -> State:
+    return replace(state, settings=settings("OTHER001"))
+
+
+def real(state: State) -> State:
+    return link(board=board(simulator=False))(state)
+
+
+def pending(state: State) -> State:
+    done = Bench().ready(Phase.UNKNOWN)
+    done.sent(ev.Do(Verb.HOME, THORACIC))
+    return replace(state, pending=done.state.pending)
+
+
+HOLD = Hold(1, PELVIC, Phase.COCKING, 0, 0)
+TENSION = TensionPending(1, THORACIC, 1000, 0, 1, ANN)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A change to a table that is ready, the reason that it gives, and to which wishes."""
+
+    code: str
+    change: Change
+    wishes: set[Wish]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+RESTRAINED = EVERY - {Wish.DISARM}
+CASES = [
+    Case("LINK_DOWN", link(board=None), EVERY),
+    Case("LINK_STALE", link(status_us=None), EVERY),
+    Case("BOARD_FOREIGN", foreign, RESTRAINED),
+    Case("STOP_UNCONFIRMED", whole(stop_wanted=StopWanted(1, 0)), {*MOTION, Wish.RESET_STOP}),
+    Case("STOP_LATCHED", table(stopped=True), MOTION),
+    Case("ESTOP_OPEN", table(estop_open=True), {*MOTION, Wish.RESET_STOP}),
+    Case("FAULT", at(THORACIC, Phase.FAULT), {*MOTION, Wish.HOME}),
+    Case("FAULT", at(LUMBAR, Phase.FAULT), {Wish.COCK, Wish.ARM}),
+    Case("JOURNAL_FAILED", whole(journal_failed=True), {Wish.COCK, Wish.ARM}),
+    Case("PHASE", at(THORACIC, Phase.LOWERING), {*MOTION, Wish.TENSION}),
+    Case("NOT_ARMED", at(THORACIC, Phase.SECURING), {Wish.DISARM}),
+    Case("NOT_UNKNOWN", at(THORACIC, Phase.HALTED), {Wish.HOME}),
+    Case("NOT_IN_FAULT", at(THORACIC, Phase.UNKNOWN), {Wish.CLEAR_FAULT}),
+    Case("OTHER_ARMED", at(PELVIC, Phase.ARMED), MOTION),
+    *(Case("OTHER_MOVING", at(PELVIC, phase), MOTION) for phase in sorted(MOVING)),
+    Case("SUPPLY_LOW", table(supply_low=True), {Wish.COCK, Wish.ARM}),
+    Case("AIR_LOW", table(air_low=True), {Wish.COCK, Wish.ARM}),
+    Case("MAINTENANCE", table(maintenance=True), MOTION),
+    *(
+        Case("PARAMS_DIFFER", stage(to), MOTION | {Wish.TENSION})
+        for to in Provision
+        if to not in (Provision.PROVEN, Provision.WAITING)
+    ),
+    Case("PARAMS_DIFFER", stage(Provision.WAITING), MOTION),
+    Case("PARAMS_INCOMPLETE", table(params_incomplete=True), MOTION),
+    Case("LEASE_NONE", whole(lease=None), RESTRAINED - {Wish.HOME}),
+    Case("LEASE_HELD", whole(lease=Lease(BOB, 0)), RESTRAINED - {Wish.HOME}),
+    Case("HELD", table(hold_pressed=True), {Wish.RESET_STOP}),
+    Case("CLI_MOTION", real, MOTION),
+    Case("LINK_SLOW", link(round_us=ROUND_TRIP_MAX_US), MOTION),
+    Case("SESSION_NEW", link(round_us=None), RESTRAINED),
+    Case("BUSY", pending, RESTRAINED - {Wish.TENSION}),
+    Case("BUSY", whole(hold=HOLD), MOTION),
+    Case("BUSY", whole(tension_pending=TENSION), {Wish.TENSION}),
+    Case("CLOSING", whole(closing_us=0), RESTRAINED),
+]
+
+
+@pytest.mark.parametrize("wish", Wish)
+def test_a_sound_table_has_nothing_against_what_its_phase_allows(wish: Wish) -> None:
+    assert ready(wish).codes(wish) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("wish", Wish)
+def test_each_reason_is_given_alone_and_to_nothing_that_it_does_not_concern(
+    wish: Wish, case: Case
+) -> None:
+    bench = ready(wish)
+    found = codes(case.change(bench.state), wish, bench.now_us)
+    if wish in case.wishes:
+        assert found.count(case.code) == 1
+        # A section that is elsewhere cannot also be where it should be.
+        assert set(found) <= {case.code, "PHASE", "NOT_ARMED", "NOT_UNKNOWN", "NOT_IN_FAULT"}
+    else:
+        assert case.code not in found
+
+
+def test_every_reason_of_the_registry_is_tried_here_or_elsewhere() -> None:
+    assert {case.code for case in CASES} | ELSEWHERE | {"SENSORS_DISAGREE"} == CODES
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("wish", [wish for wish in Wish if wish in PHASES])
+def test_a_phase_that_does_not_allow_it_is_named_with_what_would(wish: Wish, phase: Phase) -> None:
+    bench = ready(wish)
+    state = at(THORACIC, phase)(bench.state)
+    allowed, name = PHASES[wish]
+    question = Question(state, bench.now_us, wish, THORACIC, ANN, posted=True)
+    found = [reason for reason in reasons(question) if reason.code == "PHASE"]
+    assert bool(found) == (phase not in allowed and phase is not Phase.FAULT)
+    for reason in found:
+        assert phase.name in reason.text
+        assert name in reason.remedy
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize("down", [True, False])
+@pytest.mark.parametrize("pin_in", [True, False])
+@pytest.mark.parametrize("wish", sorted(MOTION, key=lambda wish: wish.value))
+def test_a_section_moves_only_when_its_switches_agree_with_where_it_is(
+    wish: Wish, up: bool, down: bool, pin_in: bool
+) -> None:
+    bench = ready(wish)
+    state = at(THORACIC, RIGHT_PHASE[wish], up=up, down=down, pin_in=pin_in)(bench.state)
+    agree = pin_in and (up, down) == ((False, True) if wish is Wish.COCK else (True, False))
+    assert codes(state, wish, bench.now_us) == ([] if agree else ["SENSORS_DISAGREE"])
+
+
+def test_a_halted_section_may_be_anywhere() -> None:
+    assert Bench().ready(Phase.HALTED).codes(Wish.COCK) == []
+    assert Bench().ready(Phase.HALTED).codes(Wish.LOCK) == []
+
+
+def test_a_status_counts_for_its_time_and_not_a_microsecond_longer() -> None:
+    bench = ready(Wish.ARM)
+    status_us = bench.state.link.status_us
+    assert status_us is not None
+    assert codes(bench.state, Wish.ARM, status_us + STATUS_STALE_US) == []
+    assert codes(bench.state, Wish.ARM, status_us + STATUS_STALE_US + 1) == ["LINK_STALE"]
+
+
+def test_a_session_is_new_until_its_third_beat_has_come() -> None:
+    bench = ready(Wish.ARM)
+    opened_us = bench.now_us - SESSION_SETTLE_US
+    assert codes(link(opened_us=opened_us)(bench.state), Wish.ARM, bench.now_us) == []
+    younger = link(opened_us=opened_us + 1)(bench.state)
+    assert codes(younger, Wish.ARM, bench.now_us) == ["SESSION_NEW"]
+
+
+def test_a_link_is_slow_from_the_limit_on() -> None:
+    bench = ready(Wish.ARM)
+    just = link(round_us=ROUND_TRIP_MAX_US - 1)(bench.state)
+    assert codes(just, Wish.ARM, bench.now_us) == []
+
+
+@pytest.mark.parametrize("wish", Wish)
+def test_of_an_unknown_table_nothing_may_be_done(wish: Wish) -> None:
+    assert "LINK_DOWN" in codes(State(settings()), wish, 10_000_000)
+
+
+def test_a_finger_or_the_configuration_moves_a_real_table() -> None:
+    bench = ready(Wish.ARM)
+    state = real(bench.state)
+    finger = Question(state, bench.now_us, Wish.ARM, THORACIC, ANN)
+    assert reasons(finger) == ()
+    assert reasons(replace(finger, posted=True)) != ()
+    allowed = replace(state, settings=settings(allow_cli_motion=True))
+    assert codes(allowed, Wish.ARM, bench.now_us) == []
+
+
+def test_the_board_of_the_configuration_is_not_foreign() -> None:
+    bench = ready(Wish.ARM)
+    assert codes(replace(bench.state, settings=settings("BENCH001")), Wish.ARM, bench.now_us) == []
+
+
+def test_a_disarm_waits_only_for_a_disarm_of_the_same_section() -> None:
+    bench = Bench().ready(Phase.ARMED)
+    assert codes(pending(bench.state), Wish.DISARM, bench.now_us) == []
+    bench.sent(ev.Do(Verb.DISARM, THORACIC))
+    assert bench.codes(Wish.DISARM) == ["BUSY"]
+
+
+def test_all_reasons_are_given_together_the_gravest_first() -> None:
+    bench = ready(Wish.ARM)
+    state = bench.state
+    for change in (
+        foreign,
+        link(status_us=None, round_us=250_000, opened_us=bench.now_us),
+        whole(stop_wanted=StopWanted(1, 0), journal_failed=True, closing_us=0, hold=HOLD),
+        table(stopped=True, estop_open=True, supply_low=True, air_low=True),
+        table(maintenance=True, params_incomplete=True),
+        at(THORACIC, Phase.LOCKED, down=False),
+        at(LUMBAR, Phase.FAULT),
+        at(PELVIC, Phase.ARMED),
+        whole(lease=Lease(BOB, 0)),
+        stage(Provision.DIFFERENT),
+        link(board=board(simulator=False, hw_id="BENCH002")),
+    ):
+        state = change(state)
+    assert codes(state, Wish.ARM, bench.now_us) == [
+        "LINK_STALE",
+        "BOARD_FOREIGN",
+        "STOP_UNCONFIRMED",
+        "STOP_LATCHED",
+        "ESTOP_OPEN",
+        "FAULT",
+        "SENSORS_DISAGREE",
+        "JOURNAL_FAILED",
+        "PHASE",
+        "OTHER_ARMED",
+        "SUPPLY_LOW",
+        "AIR_LOW",
+        "MAINTENANCE",
+        "PARAMS_DIFFER",
+        "PARAMS_INCOMPLETE",
+        "LEASE_HELD",
+        "CLI_MOTION",
+        "LINK_SLOW",
+        "SESSION_NEW",
+        "BUSY",
+        "CLOSING",
+    ]
+
+
+def test_both_other_sections_are_named() -> None:
+    bench = ready(Wish.COCK)
+    state = at(PELVIC, Phase.FAULT)(at(LUMBAR, Phase.FAULT)(bench.state))
+    texts = [
+        reason.text for reason in reasons(Question(state, bench.now_us, Wish.COCK, THORACIC, ANN))
+    ]
+    assert ["lumbar" in texts[0], "pelvic" in texts[1]] == [True, True]
+
+
+def test_each_wish_is_checked_by_someone() -> None:
+    assert {wish for _, wishes in CHECKS for wish in wishes} == EVERY
