@@ -65,13 +65,17 @@ class VerbConvertor(StringConvertor):
 register_url_convertor("verb", VerbConvertor())
 
 
-def the_gateway(connection: HTTPConnection) -> Gateway:
+# Coroutines although they wait for nothing: FastAPI runs a plain function in a thread, and a STOP
+# would wait for a free one.
+
+
+async def the_gateway(connection: HTTPConnection) -> Gateway:
     """The door that this app was made with."""
     gateway: Gateway = connection.app.state.gateway
     return gateway
 
 
-def the_actor(connection: HTTPConnection) -> str:
+async def the_actor(connection: HTTPConnection) -> str:
     """Who asks; ApiError TOKEN_UNKNOWN."""
     return actor_of(connection)
 

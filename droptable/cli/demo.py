@@ -87,11 +87,10 @@ async def _demo(once: bool, as_json: bool, places: _Places) -> ExitCode:
     from droptable.demo.stage import set_stage
 
     this = asyncio.current_task()
-    assert this is not None  # asyncio.run made one
 
     def end_once() -> None:
         # A second Ctrl-C would tear the clearing-up in two.
-        if not this.cancelling():
+        if this is not None and not this.cancelling():
             this.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -154,10 +153,10 @@ def _tell(stage: "Stage", *, as_json: bool) -> None:
   state     {stage.state_dir}      journal and logs
 
 Try, in another terminal:
-  export DROPTABLE_URL={stage.page.rstrip("/")} DROPTABLE_SIM_CONTROL={stage.control}
+  export DROPTABLE_URL={stage.page.rstrip("/")}
   droptable home pelvic; droptable cock pelvic; droptable arm pelvic
-and while it is armed, in a third:
-  droptable-sim thrust pelvic --peak-n 500 --rise-ms 120
+and within 15 s, while it is armed, in a third:
+  droptable-sim thrust pelvic --peak-n 500 --rise-ms 120 --control {stage.control}
 
 Ctrl-C ends the demo."""
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from droptable.cli.client import Daemon, lease
 from droptable.cli.exits import CommandError, ExitCode, Reason, RefusedError
+from droptable.cli.output import say
 
 POLL_S = 0.05
 
@@ -168,6 +169,7 @@ async def _thrust_awaited(
     window_s: float | None,
 ) -> dict[str, Any]:
     open_s = (armed["armed_until_ms"] or 0) / 1000
+    say(f"{section} ARMED for {open_s:.0f} s: a thrust makes it fall, Ctrl-C disarms.")
     over_at = daemon.now_s() + open_s
     disarm_at = None if window_s is None or window_s >= open_s else daemon.now_s() + window_s
     while True:

@@ -147,14 +147,25 @@ def _compare(turn: Turn, board_crc: int) -> bool:
     return False
 
 
+def due_us(state: State) -> int | None:
+    """When something is to be asked again; None when an event has to come first."""
+    params = state.params
+    refused = params.stage is Provision.WAITING and _resting(state)
+    if params.cmd_id is None and not refused:
+        return None
+    return params.asked_us + PARAM_WAIT_US
+
+
 def _may_write(turn: Turn) -> bool:
-    """Whether the board would take parameters, and no tension of a person is on its way to it."""
-    state = turn.state
+    """Whether the board would take parameters, and has not just said that it does not."""
+    due = due_us(turn.state)
+    return _resting(turn.state) and (due is None or turn.now_us >= due)
+
+
+def _resting(state: State) -> bool:
+    """Whether the board can take parameters, and no tension of a person is on its way to it."""
     resting = all(section.phase in RESTING for section in state.sections)
-    # A board that has just said that it does not, is not asked again at once.
-    refused = turn.now_us - state.params.asked_us < PARAM_WAIT_US
-    waiting = state.params.stage is Provision.WAITING
-    return resting and state.tension_pending is None and not (waiting and refused)
+    return state.believed and resting and state.tension_pending is None
 
 
 def _differing(state: State) -> Iterator[At]:

@@ -56,7 +56,7 @@ from droptable.core.events import (
     TimePassed,
     WentStale,
 )
-from droptable.core.limits import PARAM_WAIT_US, RESULT_WAIT_US, STATUS_STALE_US, STOP_RESEND_US
+from droptable.core.limits import RESULT_WAIT_US, STATUS_STALE_US, STOP_RESEND_US
 from droptable.core.model import State
 from droptable.core.stopping import at_rest
 from droptable.core.turn import Turn, beat_flags
@@ -104,8 +104,8 @@ def _deadlines(state: State) -> Iterator[int]:
         yield state.stop_wanted.sent_us + STOP_RESEND_US
     if (restless_us := stopping.restless_us(state)) is not None:
         yield restless_us
-    if state.params.cmd_id is not None:
-        yield state.params.asked_us + PARAM_WAIT_US
+    if (due_us := provision.due_us(state)) is not None:
+        yield due_us
 
 
 def _take(turn: Turn, event: Event) -> None:

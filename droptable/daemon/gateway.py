@@ -24,6 +24,10 @@ from droptable.sections import Section
 READINGS_EVERY_US = 100_000
 """Loads and tensions change with every STATUS; people are told of those alone 10 times a second."""
 
+SNAPSHOT_SHARED_US = 5_000
+"""While the state is the same, those who ask within this get one snapshot: it is most of the work
+of an answer, and its ages may be that much too old."""
+
 VERBS: Mapping[str, Verb] = {
     "cock": Verb.COCK,
     "arm": Verb.ARM,
@@ -48,6 +52,8 @@ class Gateway:
         self._drops = [0, 0, 0]
         self._watching: set[asyncio.Event] = set()
         self._snapshot: Snapshot | None = None
+        self._snapshot_of: State | None = None
+        self._snapshot_us = 0
         self._closed = False
         runner.watch(self._on_step)
 
@@ -55,13 +61,14 @@ class Gateway:
 
     def snapshot(self) -> Snapshot:
         """The whole table as it is now."""
-        return snapshot_of(
-            self._runner.state,
-            self._clock.monotonic_us(),
-            table=self._table,
-            boot=self.boot,
-            state_seq=self._state_seq,
-        )
+        state, now_us = self._runner.state, self._clock.monotonic_us()
+        unchanged = self._snapshot_of is state and now_us - self._snapshot_us < SNAPSHOT_SHARED_US
+        if self._snapshot is None or self._snapshot.state_seq != self._state_seq or not unchanged:
+            self._snapshot_of, self._snapshot_us = state, now_us
+            self._snapshot = snapshot_of(
+                state, now_us, table=self._table, boot=self.boot, state_seq=self._state_seq
+            )
+        return self._snapshot
 
     def changes(self) -> AsyncIterator[Snapshot]:
         """Each change from now on; a slow reader skips to the newest. Ends with `close`."""
@@ -83,7 +90,7 @@ class Gateway:
     def _newest(self) -> Snapshot:
         """One snapshot serves all who watch the same change."""
         if self._snapshot is None or self._snapshot.state_seq != self._state_seq:
-            self._snapshot = self.snapshot()
+            return self.snapshot()
         return self._snapshot
 
     def _on_step(self, before: State, after: State) -> None:

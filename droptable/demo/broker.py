@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from droptable.daemon.child import end, start
+from droptable.daemon.clock import SystemClock
 from droptable.errors import DroptableError
 
 LOOPBACK = "127.0.0.1"
@@ -24,7 +25,7 @@ START_MAX_S = 10.0
 END_MAX_S = 5.0
 """After this a broker that does not end on SIGTERM is killed."""
 
-ASK_EVERY_S = 0.02
+ASK_EVERY_US = 20_000
 
 FREE_PORT_TRIES = 3
 """Between finding a free port and the broker's taking it, another program may."""
@@ -144,11 +145,11 @@ async def _started_on(
 
 
 async def _until_it_accepts(process: asyncio.subprocess.Process, port: int, log_path: Path) -> None:
+    clock = SystemClock()
     try:
         async with asyncio.timeout(START_MAX_S):
-            # Another program cannot set an event of ours.
-            while process.returncode is None and not await _accepts(port):  # noqa: ASYNC110
-                await asyncio.sleep(ASK_EVERY_S)
+            while process.returncode is None and not await _accepts(port):
+                await clock.sleep_until_us(clock.monotonic_us() + ASK_EVERY_US)
     except TimeoutError:
         raise _not_started(f"the broker did not listen in {START_MAX_S:g} s") from None
     if process.returncode is not None:

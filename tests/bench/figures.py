@@ -35,14 +35,23 @@ def against_floor(
     name: str, unit: str, *, value: float, floor: float, bar: float, note: str = ""
 ) -> Figure:
     """A figure that may be at most `bar` times its floor."""
-    ratio = value / floor
-    rounded = round(ratio, 3)
-    return Figure(name, unit, _short(value), _short(floor), rounded, bar, ratio <= bar, note)
+    ratio = round(value / floor, 3)
+    return Figure(name, unit, _short(value), _short(floor), ratio, bar, ratio <= bar, note)
+
+
+def at_least(
+    name: str, unit: str, *, value: float, floor: float, bar: float, note: str = ""
+) -> Figure:
+    """A figure that must be at least `bar` times its floor."""
+    ratio = round(value / floor, 3)
+    note = f"at least; {note}"
+    return Figure(name, unit, _short(value), _short(floor), ratio, bar, ratio >= bar, note)
 
 
 def absolute(name: str, unit: str, *, value: float, bar: float, note: str = "") -> Figure:
     """A figure that may be at most `bar`."""
-    return Figure(name, unit, _short(value), None, None, bar, value <= bar, note)
+    value = _short(value)
+    return Figure(name, unit, value, None, None, bar, value <= bar, note)
 
 
 def not_measured(name: str, unit: str, *, bar: float, why: str) -> Figure:

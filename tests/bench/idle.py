@@ -63,8 +63,7 @@ class _Practice:
 
     @asynccontextmanager
     async def daemon(self) -> AsyncIterator[Daemon]:
-        state = self._directory / "state"
-        async with running_daemon(self._link, self._broker.port, state) as daemon:
+        async with running_daemon(self._link, self._broker.port, self._directory) as daemon:
             yield daemon
 
 

@@ -10,11 +10,19 @@ import sys
 import time
 
 from droptable.link.frames import DELIMITER, Decoder, encode
-from droptable.link.messages import FROM_HOST, Command, Hello, Result, Status, Time, TimeReply
-from tests.bench.scripted_board import ALIVE, ScriptedBoard, _section
+from droptable.link.messages import (
+    FROM_HOST,
+    BoardMessage,
+    Command,
+    Hello,
+    Result,
+    Status,
+    Time,
+    TimeReply,
+)
+from tests.bench.scripted_board import ALIVE, LOCKED, ScriptedBoard, section_status
 
 STATUS_EVERY_S = 0.02
-_COMMAND = Command.TYPE
 
 
 class CannedBoard:
@@ -34,17 +42,17 @@ class CannedBoard:
         *frames, self._partial = (self._partial + os.read(self._fd, 4096)).split(DELIMITER)
         for frame in frames:
             # Behind COBS's first byte stands the type, which is never 0.
-            if len(frame) > 1 and frame[1] == _COMMAND:
+            if len(frame) > 1 and frame[1] == Command.TYPE:
                 os.write(self._fd, self._ready)
                 self._cmd_id = self._cmd_id % 0xFFFF + 1
-                self._prepare(1)
+                self._prepare()
             elif frame:
                 self._answer(frame)
 
     def status(self) -> None:
         """Say that nothing has changed."""
         if self._session:
-            idle = _section(1)
+            idle = section_status(LOCKED)
             self._send(Status(time.monotonic_ns() // 1000, ALIVE, 24_000, 600, idle, idle, idle))
 
     def _answer(self, encoded: bytes) -> None:
@@ -52,19 +60,19 @@ class CannedBoard:
             match frame.message:
                 case Hello():
                     self._session, self._seq, self._cmd_id = frame.session, 0, 1
-                    self._send(ScriptedBoard()._welcome())
+                    self._send(ScriptedBoard().welcome())
                 case Time(host_us):
                     self._send(TimeReply(host_us, time.monotonic_ns() // 1000, 0, 0))
                 case _:
                     pass
 
-    def _send(self, message: Status | TimeReply | object) -> None:
-        os.write(self._fd, encode(self._seq, self._session, message))  # type: ignore[arg-type]
-        self._prepare(1)
+    def _send(self, message: BoardMessage) -> None:
+        os.write(self._fd, encode(self._seq, self._session, message))
+        self._prepare()
 
-    def _prepare(self, sent: int) -> None:
-        self._seq = (self._seq + sent) % 65_536
-        self._ready = encode(self._seq, self._session, Result(self._cmd_id, 0, 1))
+    def _prepare(self) -> None:
+        self._seq = (self._seq + 1) % 65_536
+        self._ready = encode(self._seq, self._session, Result(self._cmd_id, 0, LOCKED))
 
 
 def main() -> None:
@@ -81,7 +89,7 @@ def main() -> None:
         if now_s >= due_s:
             board.status()
             due_s = now_s + STATUS_EVERY_S
-        for fd, _ in poll.poll(STATUS_EVERY_S * 500):
+        for fd, _ in poll.poll(STATUS_EVERY_S * 1000 / 2):
             if fd == stdin:
                 return
             if fd == echo:

@@ -99,7 +99,7 @@ class ScriptedBoard:
     def _answer(self, heard: Heard, heard_ns: int) -> None:
         match heard:
             case SessionOpened() | HelloRepeated():
-                self._send(self._welcome())
+                self._send(self.welcome())
                 self._send(self._status())
             case Accepted(message=messages.Stop()):
                 if self.stop_heard is not None and not self.stop_heard.done():
@@ -136,7 +136,8 @@ class ScriptedBoard:
     def _board_us(self) -> int:
         return _now_us() - self._began_us
 
-    def _welcome(self) -> messages.Welcome:
+    def welcome(self) -> messages.Welcome:
+        """Who it is, in a session that begins."""
         return messages.Welcome(
             *(1, 0, 1, 0, 0),
             hw_id="BENCH001",
@@ -151,11 +152,12 @@ class ScriptedBoard:
 
     def _status(self) -> messages.Status:
         flags = ALIVE * self._session.live | STOPPED * self._stopped
-        thoracic, lumbar, pelvic = (_section(phase) for phase in self._phases)
+        thoracic, lumbar, pelvic = (section_status(phase) for phase in self._phases)
         return messages.Status(self._board_us(), flags, 24_000, 600, thoracic, lumbar, pelvic)
 
 
-def _section(phase: int) -> messages.SectionStatus:
+def section_status(phase: int) -> messages.SectionStatus:
+    """A section of this phase whose switches agree with it, and someone lies on it."""
     height = DOWN if phase == LOCKED else UP
     return messages.SectionStatus(phase, 0, height | PIN_IN | LOAD_VALID, 0, 2000, 3200)
 

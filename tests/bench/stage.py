@@ -1,6 +1,7 @@
 """The real daemon in a process of its own, with a scripted board in ours and a real broker."""
 
 import asyncio
+import os
 import socket
 import sys
 import time
@@ -42,21 +43,20 @@ class Stage:
 
 @asynccontextmanager
 async def running_daemon(link: str, mqtt_port: int, state_dir: Path) -> AsyncIterator[Daemon]:
-    """The daemon over the board at `link`, until this is left."""
-    state_dir.mkdir(exist_ok=True)
+    """The daemon over the board at `link`, until this is left; `state_dir` is there already."""
     log = state_dir / "daemon.log"
     command = (
         *(sys.executable, "-m", "droptable", "run", "--config", str(CONFIG)),
         *("--state-dir", str(state_dir), "--http", f"{LOOPBACK}:0", "--link", link),
         *("--mqtt", f"{LOOPBACK}:{mqtt_port}"),
     )
-    notify = state_dir / "notify"
-    notify.unlink(missing_ok=True)
+    # Named by nothing in the file system, so that it is gone with its last descriptor.
+    name = f"droptable-bench-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
-        notices.bind(str(notify))
+        notices.bind(f"\0{name}")
         notices.setblocking(False)
         began_s = time.perf_counter()
-        environment = {"NOTIFY_SOCKET": str(notify), "WATCHDOG_USEC": ""}
+        environment = {"NOTIFY_SOCKET": f"@{name}", "WATCHDOG_USEC": ""}
         async with running_program(command, log, environment) as process:
             try:
                 async with asyncio.timeout(START_MAX_S):
@@ -85,9 +85,7 @@ async def set_stage() -> AsyncIterator[Stage]:
         broker = parts.enter_context(Mosquitto(directory))
         board = ScriptedBoard()
         link = await parts.enter_async_context(board.served(directory / "board"))
-        daemon = await parts.enter_async_context(
-            running_daemon(link, broker.port, directory / "state")
-        )
+        daemon = await parts.enter_async_context(running_daemon(link, broker.port, directory))
         with RawHttp(daemon.port) as http:
             await until(lambda: _is_ready(http), "the board's parameters are written")
         yield Stage(daemon, board, broker, directory)
@@ -103,7 +101,7 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
     """Look until it holds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(START_MAX_S):
-            while not await holds():  # noqa: ASYNC110 - another process cannot set our event
+            while not await holds():
                 await asyncio.sleep(0.02)
             return
     raise RuntimeError(f"not within {START_MAX_S:g} s: {what}")

@@ -89,7 +89,7 @@ class Plant(Bench):
         self._show(at, weight)
 
     def _move_pin(self, weight: Weight, *, withdrawn: bool) -> None:
-        at_an_end = weight.height_mm in (0.0, TOP_MM)
+        at_an_end = weight.height_mm == TOP_MM or weight.height_mm <= DOWN_MM
         goes = weight.pin_in is withdrawn and (withdrawn or at_an_end)
         weight.pin_ms = weight.pin_ms + 1 if goes else 0
         if weight.pin_ms >= PIN_MS:

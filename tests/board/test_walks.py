@@ -87,7 +87,7 @@ def test_wherever_it_is_led_a_board_is_safe(phase: Phase, moves: list[Move]) -> 
     walk(WatchedBench().to(phase), moves)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(PHASES, WALKS)
 def test_a_board_that_is_called_when_it_wakes_does_what_one_called_every_ms_does(
     phase: Phase, moves: list[Move]
@@ -150,13 +150,13 @@ def test_a_long_walk_is_safe_and_reaches_every_phase(seed: int) -> None:
     dice = Random(seed)
     bench = WatchedBench().to(Phase.LOCKED)
     seen = set()
-    for _ in range(600):
+    for _ in range(1000):
         move = dice.choice(LONG)
         bench.wait(dice.choice(GAPS_US[:9]))
         move(bench)
         bench.ack()
         seen |= {bench.phase(at) for at in SECTIONS}
-    assert seen >= set(Phase)
+    assert seen == set(Phase)
 
 
 @pytest.mark.parametrize("seed", range(5))

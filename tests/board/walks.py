@@ -19,7 +19,7 @@ from droptable.board.model import (
     Stop,
     Verb,
 )
-from tests.board.bench import DEBOUNCE_US, MS, SECTIONS, SETTLE_US, Bench, S
+from tests.board.bench import DEBOUNCE_US, MS, SECTIONS, SETTLE_US, TENSION_DN, Bench, S
 from tests.board.plant import Plant
 
 
@@ -176,10 +176,14 @@ def mend(bench: Bench) -> None:
         of.up, of.down, of.pin, of.load, of.tension = False, True, True, 500, None
     bench.open().wait(100 * MS)
     tell_all_is_well(bench)
+    for at in SECTIONS:
+        bench.set(at, 11, TENSION_DN)
+    tell_all_is_well(bench)
 
 
 def tell_all_is_well(bench: Bench) -> None:
     """A host that has looked at the table makes it ready."""
+    bench.line(estop_open=0)
     if not bench.state.host_live:
         bench.open()
     bench.beat(hold=False)
@@ -194,6 +198,8 @@ def tell_all_is_well(bench: Bench) -> None:
 
 def series(bench: Bench) -> None:
     """The host's next step towards a drop of the pelvic section."""
+    if bench.state.stopped or not bench.state.host_live:
+        tell_all_is_well(bench)
     match bench.phase(2):
         case Phase.LOCKED | Phase.HALTED:
             _host_wants(Verb.COCK, 2)(bench)
@@ -211,7 +217,7 @@ def several(bench: Bench) -> None:
         series(bench)
         bench.wait(DEBOUNCE_US)
         go_on(bench)
-        bench.wait(DEBOUNCE_US + SETTLE_US)
+        bench.wait(40 * MS)
 
 
 LONG: list[Callable[[Bench], object]] = [

@@ -124,6 +124,9 @@ class Bench:
         assert broken(self.state) == ()
         due_us = wake_us(self.state)
         assert due_us is None or due_us > self.now_us
+        # Until then nothing happens by itself: no end has been forgotten among the deadlines.
+        quiet_us = self.now_us + 3600 * S if due_us is None else due_us - 1
+        assert step(self.state, ev.TimePassed(), quiet_us) == (self.state, ())
         for effect in self.did:
             match effect:
                 case do.Answer(request=request):

@@ -6,7 +6,7 @@ from droptable.core import effects as do
 from droptable.core import events as ev
 from droptable.core.board_events import KINDS
 from droptable.core.model import Drop, Phase
-from tests.core.bench import LUMBAR, PELVIC, S, THORACIC, Bench, board
+from tests.core.bench import LUMBAR, PELVIC, THORACIC, Bench, S, board
 
 ARMED, DISARMED, DROP = 5, 6, 7
 

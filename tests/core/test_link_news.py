@@ -8,7 +8,7 @@ from droptable.core import effects as do
 from droptable.core import events as ev
 from droptable.core.limits import STATUS_STALE_US
 from droptable.core.model import Health, Phase, SectionState, Verb
-from tests.core.bench import ANN, LUMBAR, MS, S, THORACIC, Bench, board
+from tests.core.bench import ANN, LUMBAR, MS, THORACIC, Bench, S, board
 
 Loss = Callable[[Bench], object]
 

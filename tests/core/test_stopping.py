@@ -7,7 +7,7 @@ from droptable.core import events as ev
 from droptable.core.limits import CLOSING_STOP_AFTER_US, STOP_RESEND_US
 from droptable.core.model import ACTIVE, Phase, Verb
 from droptable.core.step import at_rest
-from tests.core.bench import BOB, LUMBAR, MS, S, THORACIC, Bench
+from tests.core.bench import BOB, LUMBAR, MS, THORACIC, Bench, S
 
 
 def wanted(bench: Bench) -> bool:

@@ -60,6 +60,17 @@ class Practice:
         broken = [r for r in results if not isinstance(r, asyncio.CancelledError | None)]
         assert broken == []
 
+    @property
+    def broke(self) -> BaseException | None:
+        """With what the runner ended, if it did."""
+        running = self._tasks[0]
+        return running.exception() if running.done() else None
+
+    def forget_what_broke(self) -> None:
+        """It was meant to."""
+        del self._tasks[0]
+        asyncio.get_running_loop().unseen.clear()  # type: ignore[attr-defined]
+
     # Looking
 
     @property

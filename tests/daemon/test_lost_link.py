@@ -181,7 +181,7 @@ async def test_a_stop_that_nobody_heard_is_delivered_when_the_board_is_back(
     practice.wire.unplugged = False
     await practice.until(lambda: practice.shown.stop.latched is True)
     assert practice.wire.messages(Stop)
-    assert not practice.shown.stop.unconfirmed
+    await practice.until(lambda: not practice.shown.stop.unconfirmed)
 
 
 # What is no board, or one too many

@@ -2,9 +2,10 @@
 
 import pytest
 
+from droptable.core import invariants
 from droptable.core.model import Phase
 from droptable.daemon.outcome import Done
-from droptable.link.messages import Command, EventAck
+from droptable.link.messages import Command, EventAck, Stop
 from droptable.sections import Section
 from tests.daemon.practice import PELVIC, TENSION_N, Practice, codes, in_virtual_time
 
@@ -256,11 +257,13 @@ async def test_closing_while_cocking_makes_safe(practice: Practice) -> None:
 
 
 @in_virtual_time
-async def test_closing_without_a_board_does_not_wait(practice: Practice) -> None:
+async def test_closing_without_a_board_claims_nothing_and_does_not_wait_for_ever(
+    practice: Practice,
+) -> None:
     practice.wire.pull()
     began_us = practice.now_us
-    assert await practice.runner.close(1.0)
-    assert practice.now_us == began_us
+    assert not await practice.runner.close(1.0)
+    assert practice.now_us - began_us <= SECOND_US
 
 
 @in_virtual_time
@@ -355,7 +358,7 @@ async def test_a_journal_that_fails_while_armed_makes_the_table_safe(practice: P
     await practice.in_phase(Phase.COCKED)
     practice.journal.failing = False
     await practice.until(lambda: "lease_ended" in practice.journal.kinds())
-    assert practice.journal.of("lease_ended")[0].data["cause"] == "the journal cannot be written"
+    assert practice.journal.of("lease_ended")[0].data["cause"] == "journal failed"
 
 
 @in_virtual_time
@@ -368,3 +371,23 @@ async def test_records_that_wait_for_the_journal_keep_their_order(practice: Prac
     practice.journal.failing = False
     await practice.until(lambda: len(practice.journal.of("daemon_started")) == 5)
     assert [e.data["number"] for e in practice.journal.of("daemon_started")] == [0, 1, 2, 3, 4]
+
+
+# What must not be
+
+
+@in_virtual_time
+async def test_a_broken_invariant_stops_the_table_is_recorded_and_ends_the_daemon(
+    practice: Practice,
+) -> None:
+    await practice.armed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(invariants, "broken", lambda _: ("two and two are five",))
+        # Noticed in a callback, where an exception would end nothing by itself.
+        await practice.until(lambda: practice.broke is not None, within_s=0.2)
+    assert isinstance(practice.broke, invariants.InvariantBrokenError)
+    await practice.until(lambda: practice.truth().pin_in, within_s=0.2)
+    assert practice.wire.messages(Stop)
+    (broken,) = practice.journal.of("invariant_broken")
+    assert broken.data["what"] == "two and two are five"
+    practice.forget_what_broke()

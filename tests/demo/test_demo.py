@@ -38,6 +38,11 @@ def processes_of(passing: Path) -> list[psutil.Process]:
     return found
 
 
+def left_in(directory: Path) -> list[Path]:
+    """What lies there."""
+    return list(directory.iterdir())
+
+
 def named(passing: Path, part: str) -> psutil.Process:
     """The process of the demo whose command line has `part`."""
     (process,) = (p for p in processes_of(passing) if part in " ".join(p.cmdline()))
@@ -48,9 +53,7 @@ def named(passing: Path, part: str) -> psutil.Process:
 async def demo(tmp_path: Path, passing: Path) -> AsyncIterator[Program]:
     """A demo that was not started yet; gone at the end, its programs too."""
     options = ("--json", "--http", f"{LOOPBACK}:0")
-    program = Program(
-        tmp_path / "demo.log", "droptable", "demo", *options, TMPDIR=str(passing)
-    )
+    program = Program(tmp_path / "demo.log", "droptable", "demo", *options, TMPDIR=str(passing))
     yield program
     if program.running:
         await program.end()
@@ -70,7 +73,7 @@ async def test_once_plays_one_drop_and_leaves_nothing(tmp_path: Path, passing: P
     assert seconds == sorted(seconds)
     assert "Traceback" not in program.said
     assert processes_of(passing) == []
-    assert list(passing.iterdir()) == []
+    assert left_in(passing) == []
 
 
 async def test_once_keeps_its_state_where_it_is_told(tmp_path: Path, passing: Path) -> None:
@@ -82,7 +85,7 @@ async def test_once_keeps_its_state_where_it_is_told(tmp_path: Path, passing: Pa
     epochs = {json.loads(program.stdout)["epoch"] for program in (first, second)}
     assert len(epochs) == 1
     assert json.loads(second.stdout)["seq"] > json.loads(first.stdout)["seq"]
-    assert list(passing.iterdir()) == []
+    assert left_in(passing) == []
 
 
 @pytest.mark.timeout(90)
@@ -103,7 +106,7 @@ async def test_a_miss_names_the_step_and_the_reason(tmp_path: Path, passing: Pat
     assert program.stdout == b""
     assert processes_of(passing) == []
     # What went wrong can be read up.
-    (kept,) = passing.iterdir()
+    (kept,) = left_in(passing)
     assert f"The logs are kept in {kept}." in program.said
     assert (kept / "daemon.log").read_text()
 
@@ -165,7 +168,7 @@ async def test_what_is_no_address_is_a_matter_of_usage(
     assert program.process.returncode == 2
     assert says in program.said
     assert "Traceback" not in program.said
-    assert list(passing.iterdir()) == []
+    assert left_in(passing) == []
 
 
 async def test_a_state_directory_that_cannot_be_written(tmp_path: Path, passing: Path) -> None:
@@ -192,12 +195,12 @@ async def test_with_json_it_tells_a_program_where_everything_is(
         assert lease.is_success
         shown = (await api.get("/api/v1/state")).json()
         assert shown["lease"]["holder"] == told["user"]
-    assert Path(told["state_dir"]).is_dir()
+    assert left_in(Path(told["state_dir"]))
     assert await demo.end() == 0
     assert demo.stdout == b""
     assert "Traceback" not in demo.said
     assert processes_of(passing) == []
-    assert list(passing.iterdir()) == []
+    assert left_in(passing) == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -208,11 +211,10 @@ async def test_asked_to_end_twice_it_still_clears_up(
     await demo.line()
     demo.process.send_signal(how)
     await asyncio.sleep(LOOK_S)
-    if demo.running:
-        demo.process.send_signal(how)
+    demo.process.send_signal(how)
     assert await demo.ended() == 0
     assert processes_of(passing) == []
-    assert list(passing.iterdir()) == []
+    assert left_in(passing) == []
 
 
 async def test_its_programs_do_not_outlive_a_demo_that_was_killed(

@@ -32,6 +32,11 @@ async def until(holds: Callable[[], Any], within_s: float = WAIT_MAX_S) -> None:
             await asyncio.sleep(LOOK_S)
 
 
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    return Path(f"/proc/{pid}").exists()
+
+
 class Program:
     """One program of ours in a process of its own."""
 

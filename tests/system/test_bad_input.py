@@ -16,7 +16,11 @@ from tests.system.test_never_lost import drops_at
 def check_unknown(state: dict[str, Any]) -> None:
     """Nothing is claimed about the table."""
     for section in state["sections"].values():
-        assert (section["phase"], section["height"], section["load_n"]) == ("UNKNOWN", "unknown", None)
+        assert (section["phase"], section["height"], section["load_n"]) == (
+            "UNKNOWN",
+            "unknown",
+            None,
+        )
         assert section["ready"]["cock"]
         assert section["ready"]["arm"]
     assert state["stop"]["latched"] is None
@@ -88,7 +92,9 @@ async def test_a_second_board_on_the_link(tmp_path: Path) -> None:
 async def test_no_board_at_all(tmp_path: Path) -> None:
     async with daemon(tmp_path, f"serial:{tmp_path / 'ttyUSB7'}") as table:
         problem = await table.until_problem("LINK_UNREACHABLE")
-        check_sentence(problem, "LINK_UNREACHABLE", "no such port; look whether the board is plugged")
+        check_sentence(
+            problem, "LINK_UNREACHABLE", "no such port; look whether the board is plugged"
+        )
         check_unknown(await table.state())
 
 

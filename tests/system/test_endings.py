@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,11 @@ from tests.system.house import Daemon, Simulator, daemon, simulator
 END_MAX_S = 2.0
 
 
-async def ends_in_good_order(table: Daemon, sim: Simulator) -> None:
-    """SIGTERM: exit 0 in time, and the table rests before the process is gone."""
+async def ends_in_good_order(table: Daemon, sim: Simulator) -> list[str]:
+    """SIGTERM: exit 0 in time, and the table rests before the process is gone.
+
+    Gives the kinds of all that was recorded until then.
+    """
     await table.let_go()
     loop = asyncio.get_running_loop()
     began_s = loop.time()
@@ -27,6 +31,16 @@ async def ends_in_good_order(table: Daemon, sim: Simulator) -> None:
     async with daemon(table.state_dir.parent, sim.link) as after:
         (stopped,) = await after.events("daemon_stopped")
         assert stopped["data"] == {"at_rest": True}
+        # The daemon took the licence to move away, and saw what came of it, before it ended.
+        for ended in await after.events("lease_ended"):
+            assert ended["data"]["cause"] == "daemon ends"
+        return [event["kind"] for event in await recorded(after, stopped["seq"])]
+
+
+async def recorded(table: Daemon, before: int) -> list[dict[str, Any]]:
+    """All events below `before`."""
+    told = (await table.api.get("/events", params={"after": 0, "limit": 1000})).json()
+    return [event for event in told["events"] if event["seq"] < before]
 
 
 @pytest.mark.serial
@@ -40,7 +54,7 @@ async def test_idle(tmp_path: Path) -> None:
 async def test_armed(tmp_path: Path) -> None:
     async with simulator(tmp_path) as sim, daemon(tmp_path, sim.link) as table:
         await table.armed(sim)
-        await ends_in_good_order(table, sim)
+        assert {"disarmed", "lease_ended"} <= set(await ends_in_good_order(table, sim))
         assert (await sim.truth())["pin_in"]
 
 
@@ -48,7 +62,7 @@ async def test_armed(tmp_path: Path) -> None:
 async def test_cocking(tmp_path: Path) -> None:
     async with simulator(tmp_path) as sim, daemon(tmp_path, sim.link) as table:
         await table.cocking(sim)
-        await ends_in_good_order(table, sim)
+        assert "lease_ended" in await ends_in_good_order(table, sim)
         assert (await sim.truth())["height_um"] < 19_000
 
 

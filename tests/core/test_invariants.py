@@ -1,0 +1,98 @@
+"""Each state that must not be is named; so is what no sound board would claim."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from droptable.core.invariants import PENDING_MAX, board_broken, broken
+from droptable.core.model import (
+    EventLog,
+    Hold,
+    Lease,
+    Params,
+    Pending,
+    Phase,
+    Provision,
+    State,
+    TensionPending,
+    Verb,
+)
+from tests.core.bench import TABLE, THORACIC, Bench, section, settings
+
+Change = Callable[[State], State]
+HOLD = Hold(1, THORACIC, Phase.COCKING, 0, 0)
+PENDING = Pending(1, Verb.HOME, THORACIC, 0, 1)
+
+
+def held(**changes: object) -> Change:
+    return lambda state: replace(state, hold=HOLD, **changes)
+
+
+def lost(**changes: object) -> Change:
+    """A board that cannot be believed, and something that should not be there any more."""
+    return lambda _state: replace(State(settings()), **changes)
+
+
+def slow(state: State) -> State:
+    return replace(state, hold=HOLD, link=replace(state.link, round_us=100_000))
+
+
+def windowed(state: State) -> State:
+    locked = replace(section(Phase.LOCKED), armed_until_us=5)
+    return replace(state, sections=(locked, *state.sections[1:]))
+
+
+CASES: dict[str, Change] = {
+    "a section has a phase although": lost(sections=(section(Phase.COCKED),) * 3),
+    "the table is known although": lost(table=TABLE),
+    "although it has not been heard": lambda state: replace(state, table=None),
+    "a command is awaited although": lost(pending=(PENDING,)),
+    "command is awaited although the": lost(
+        tension_pending=TensionPending(1, THORACIC, 1, 0, 1, "ann")
+    ),
+    "a parameter is awaited although": lost(
+        params=Params(Provision.READING, todo=((0, 1),), cmd_id=1)
+    ),
+    "a section has a window and is not armed": windowed,
+    "a control is held without a lease": held(lease=None),
+    "a control is held although the board cannot": lost(hold=HOLD, lease=Lease("ann", 0)),
+    "a control is held although the link is slow": slow,
+    "a control is held although the table is stopped": held(table=replace(TABLE, stopped=True)),
+    "a control is held at a foreign board": held(settings=settings("OTHER001")),
+    "although the daemon is ending": lambda state: replace(state, closing_us=1),
+    "events are acknowledged that were not heard": lambda state: replace(
+        state, events=EventLog(1, next_seq=3, committed_seq=3)
+    ),
+    "more commands are awaited than may be": lambda state: replace(
+        state, pending=(PENDING,) * (PENDING_MAX + 1)
+    ),
+    "a parameter is awaited that is not": lambda state: replace(
+        state, params=replace(state.params, cmd_id=1)
+    ),
+    "parameters are proven that are not known": lambda state: replace(
+        state, params=replace(state.params, known=False)
+    ),
+    "a foreign board's parameters are touched": lambda state: replace(
+        state, settings=settings("OTHER001")
+    ),
+}
+
+
+@pytest.mark.parametrize(("sentence", "change"), CASES.items(), ids=CASES)
+def test_a_state_that_must_not_be_is_named(sentence: str, change: Change) -> None:
+    sound = Bench().ready().state
+    assert broken(sound) == ()
+    assert any(sentence in found for found in broken(change(sound)))
+
+
+def test_the_first_state_is_sound() -> None:
+    assert broken(State(settings())) == ()
+
+
+@pytest.mark.parametrize("armed", range(4))
+def test_no_sound_board_has_two_sections_armed(armed: int) -> None:
+    state = Bench().ready().state
+    phases = [Phase.ARMED] * armed + [Phase.COCKED] * (3 - armed)
+    state = replace(state, sections=tuple(map(section, phases)))
+    assert bool(board_broken(state)) == (armed > 1)

@@ -1,0 +1,200 @@
+"""Whatever happens in whatever order: every promise of `bench` holds after every step.
+
+The walk is seeded: a failure names its seed, and the same seed walks the same way.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from droptable.core import effects as do
+from droptable.core import events as ev
+from droptable.core.model import Phase, Verb
+from droptable.core.step import wake_us
+from droptable.sections import Section
+from tests.core.bench import ANN, BOB, COMPLETE, MS, TABLE, Bench, board, settings
+
+STEPS = 4_000
+PACES_US = (0, 1, 500, 5 * MS, 20 * MS, 60 * MS, 151 * MS, 400 * MS, 2100 * MS)
+VERBS = [verb for verb in Verb if verb is not Verb.RESET_STOP]
+
+
+class Walk:
+    """A board that is mostly sound, people who ask for anything, and a link that breaks."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = Random(seed)
+        self.bench = Bench(settings(self.dice.choice([None, "BENCH001"])))
+        self.boot_id = 1
+        self.recorded: list[ev.BoardEventHeard] = []
+        self.durable: set[tuple[int, int]] = set()
+        self.done: list[int] = []
+
+    def run(self) -> None:
+        self.bench.ready(Phase.COCKED)
+        for _ in range(STEPS):
+            self.pass_some_time()
+            self.dice.choices(*zip(*self.choices(), strict=True))[0]()
+            self.look()
+        # Nobody is left without an answer when the board is gone for good.
+        self.bench.take(ev.LinkTrouble("LINK_VANISHED", "gone"))
+        self.look()
+        assert self.bench.asked == []
+
+    def pass_some_time(self) -> None:
+        bench = self.bench
+        if self.dice.random() < 0.9:
+            bench.now_us += self.dice.choice(PACES_US[:5])
+        else:
+            bench.now_us += self.dice.choice(PACES_US)
+        due_us = wake_us(bench.state)
+        if due_us is not None and due_us <= bench.now_us and self.dice.random() < 0.8:
+            bench.take(ev.TimePassed())
+            self.look()
+
+    def choices(self) -> list[tuple[Callable[[], object], int]]:
+        bench, dice = self.bench, self.dice
+        return [
+            (self.status, 40),
+            (self.change_a_phase, 15),
+            (self.ask, 40),
+            (self.answer, 40),
+            (self.tell_an_event, 10),
+            (self.settle_a_record, 20),
+            (lambda: bench.take(ev.RoundTrip(dice.choice([MS, MS, MS, 99_999, 100_000]))), 4),
+            (lambda: bench.take(ev.StopAsked("page")), 1),
+            (lambda: bench.take(ev.WentStale()), 1),
+            (lambda: bench.take(ev.SessionOver()), 1),
+            (lambda: bench.take(ev.LinkTrouble("LINK_VANISHED", "gone")), 1),
+            (lambda: bench.take(ev.JournalHealth(failed=dice.random() < 0.2)), 2),
+            (self.open, 6),
+            (self.recover, 8),
+        ]
+
+    def look(self) -> None:
+        """What the bench does not look at: acknowledgements, and where commands come from."""
+        for effect in self.bench.did:
+            match effect:
+                case do.SendEventAck(boot_id, event_seq):
+                    on_disk = {(boot_id, seq) for seq in range(1, event_seq + 1)}
+                    assert on_disk <= self.durable, "an event is acknowledged past a gap"
+                case do.Record(heard=heard) if heard is not None:
+                    self.recorded.append(heard)
+                case do.SendCommand(cmd_id=cmd_id):
+                    assert cmd_id not in self.done, "a command is sent again"
+                    self.done.append(cmd_id)
+                case _:
+                    pass
+        self.bench.did = ()
+
+    def status(self) -> None:
+        stopped = self.bench.table.stopped
+        if self.dice.random() < 0.05:
+            stopped = not stopped
+        self.bench.status(stopped=stopped)
+
+    def change_a_phase(self) -> None:
+        self.bench.phases[self.dice.randrange(3)] = self.dice.choice(
+            [Phase.LOCKED, Phase.COCKED, *Phase]
+        )
+        if self.bench.phases.count(Phase.ARMED) > 1:
+            self.bench.phases = [Phase.COCKED] * 3
+        self.bench.status()
+
+    def ask(self) -> None:
+        dice, at = self.dice, Section(self.dice.randrange(3))
+        action: ev.Action = dice.choice(
+            [
+                ev.TakeLease(),
+                ev.TakeLease(),
+                ev.Do(dice.choice(VERBS), at),
+                ev.Do(dice.choice(VERBS), at),
+                ev.Do(dice.choice(VERBS), at),
+                ev.SetTension(at, dice.choice([1000, 2000, 100])),
+                ev.ResetStop(),
+                dice.choice([ev.ReleaseLease(), ev.TakeLease()]),
+            ]
+        )
+        self.bench.ask(action, dice.choice([ANN, ANN, ANN, BOB]))
+
+    def answer(self) -> None:
+        """The board answers something that is under way, some of it wrongly, some of it never."""
+        state, dice = self.bench.state, self.dice
+        if state.params.cmd_id is not None and dice.random() < 0.95:
+            at = state.params.todo[0]
+            value = self.bench.values.get(at, 1) if dice.random() < 0.98 else 99
+            self.bench.take(ev.ParamHeard(state.params.cmd_id, *at, value))
+        elif state.tension_pending is not None:
+            pending = state.tension_pending
+            self.bench.values[pending.section, 11] = pending.tension_dn
+            self.bench.take(ev.ParamHeard(pending.cmd_id, pending.section, 11, pending.tension_dn))
+        elif state.pending:
+            cmd_id = dice.choice(state.pending).cmd_id
+            self.bench.result(cmd_id, dice.choice([0, 0, 0, 1, 12, 200]))
+        elif state.stop_wanted is not None:
+            self.bench.result(state.stop_wanted.cmd_id)
+        else:
+            self.bench.result(dice.randrange(1, 0xFFFF), dice.choice([0, 1, 8]))
+
+    def tell_an_event(self) -> None:
+        next_seq = self.bench.state.events.next_seq
+        seq = max(1, next_seq + self.dice.choice([0, 0, 0, 1, -1, -2]))
+        boot_id = self.dice.choice([self.boot_id] * 5 + [99])
+        kind = self.dice.choice([4, 5, 6, 7, 7, 11, 200])
+        self.bench.event(seq, kind, self.dice.choice([0, 1, 2, 3, 0xFF]), boot_id=boot_id, a=9)
+
+    def settle_a_record(self) -> None:
+        if not self.recorded:
+            return
+        heard = self.recorded.pop(0)
+        if self.dice.random() < 0.1:
+            self.bench.take(ev.CommitFailed(heard.boot_id, heard.event_seq))
+            return
+        self.durable.add((heard.boot_id, heard.event_seq))
+        self.bench.take(ev.Committed(heard, len(self.durable), "2024-05-06T07:08:09Z"))
+
+    def open(self) -> None:
+        restarted = self.dice.random() < 0.1
+        self.boot_id += restarted
+        first = self.bench.state.events.committed_seq + 1 if not restarted else 1
+        hw_id = self.dice.choice(["BENCH001"] * 9 + ["OTHER001"])
+        who = board(
+            self.bench.values, hw_id=hw_id, boot_id=self.boot_id, first_event_seq=max(first, 1)
+        )
+        self.bench.open(who, restarted=restarted)
+
+    def recover(self) -> None:
+        """The table is put right, so that the walk comes to where things can be done."""
+        bench = self.bench
+        bench.values = dict(COMPLETE)
+        bench.phases = [self.dice.choice([Phase.COCKED, Phase.LOCKED]), Phase.LOCKED, Phase.LOCKED]
+        first = bench.state.events.committed_seq + 1
+        self.each(lambda: bench.open(board(boot_id=self.boot_id, first_event_seq=first)))
+        if bench.state.stop_wanted is not None:
+            bench.result(bench.state.stop_wanted.cmd_id)
+            self.each(lambda: bench.status(stopped=True))
+        bench.table = TABLE
+        self.each(lambda: bench.take(ev.JournalHealth(failed=False)))
+        self.each(lambda: bench.take(ev.RoundTrip(MS)))
+        bench.status()
+        bench.answer_params()
+        for _ in range(9):
+            bench.now_us += 20 * MS
+            self.each(bench.status)
+        self.each(lambda: bench.ask(ev.TakeLease()))
+        cocked = bench.phases[0] is Phase.COCKED
+        verb = self.dice.choice([Verb.ARM, Verb.LOCK]) if cocked else Verb.COCK
+        self.each(lambda: bench.ask(ev.Do(verb, Section.THORACIC)))
+
+    def each(self, happen: Callable[[], object]) -> None:
+        happen()
+        self.look()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_walk_breaks_a_promise(seed: int) -> None:
+    walk = Walk(seed)
+    walk.run()
+    verbs = {command.verb for command in walk.bench.ever(do.SendCommand)}
+    assert {Verb.ARM, Verb.COCK, Verb.LOCK} <= verbs, "the walk went nowhere"
