@@ -9,13 +9,13 @@ from droptable.board.state import Line, SectionState
 from droptable.board.turn import Turn
 
 LINE_PAUSE_US = 10_000
-"""How long a contact of the table must be quiet before its unsafe level is believed to be over."""
+"""How long a contact of the table must be quiet before the level is believed that allows more."""
 
 
 def sense(turn: Turn) -> None:
     """The whole table as it is now; and STOP, if one of its contacts says so."""
-    sense_table(turn)
     _sense_sections(turn)
+    sense_table(turn)
 
 
 def sense_table(turn: Turn) -> None:

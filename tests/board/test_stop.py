@@ -77,6 +77,13 @@ def test_a_stop_believes_only_switches_that_agree(phase: Phase, contact: str) ->
     assert bench.phase() is Phase.UNKNOWN
 
 
+def test_a_stop_looks_at_the_switches_of_its_own_moment() -> None:
+    bench = Bench().to(Phase.COCKED)
+    bench.contacts[PELVIC].pin = False
+    bench.line(estop_open=True)
+    assert bench.phase() is Phase.UNKNOWN
+
+
 def test_a_stop_needs_no_lease_and_no_session() -> None:
     for bench in (Bench(), Bench().open(lease=False), Bench().to(Phase.ARMED).lose()):
         bench.tick(Stop(7, answer=False))
