@@ -81,7 +81,10 @@ def _take_commit(turn: Turn, done: Committed) -> None:
         drop = Drop(done.seq, done.time, heard.a, heard.b, heard.c)
         turn.keep(section, replace(turn.section(section), last_drop=drop))
     if (heard.boot_id, heard.event_seq) == (log.boot_id, log.committed_seq + 1):
-        turn.state = replace(turn.state, events=replace(log, committed_seq=heard.event_seq))
+        # The shell tries again too what failed, and may have been quicker than the board.
+        next_seq = max(log.next_seq, heard.event_seq + 1)
+        log = replace(log, committed_seq=heard.event_seq, next_seq=next_seq)
+        turn.state = replace(turn.state, events=log)
         turn.effects.append(SendEventAck(log.boot_id, heard.event_seq))
 
 

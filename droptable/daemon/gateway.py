@@ -95,7 +95,7 @@ class Gateway:
 
     def _on_step(self, before: State, after: State) -> None:
         for section in Section:
-            if after.sections[section].last_drop is not before.sections[section].last_drop:
+            if after.sections[section].last_drop != before.sections[section].last_drop:
                 self._drops[section] += 1
         now_us = self._clock.monotonic_us()
         recent = now_us - self._shown_us < READINGS_EVERY_US

@@ -33,7 +33,7 @@ RETRY_RECORD_US = 1_000_000
 """How often the journal is tried again while it cannot be written."""
 
 UNRECORDED_MAX = 256
-"""How many of the daemon's own events wait for a journal that cannot be written."""
+"""How many events wait here for a journal that cannot be written; the board's wait there as well."""
 
 log = structlog.get_logger(__name__)
 
@@ -65,12 +65,15 @@ class Runner:
         self._requests: dict[int, asyncio.Future[tuple[Reason, ...]]] = {}
         self._last_request = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_us: int | None = None
         self._recording: deque[tuple[do.Record, asyncio.Future[Event]]] = deque()
-        self._unrecorded: deque[do.Record] = deque(maxlen=UNRECORDED_MAX)
+        self._unrecorded: dict[tuple[int, int], do.Record] = {}
         self._retry: asyncio.TimerHandle | None = None
         self._rested = asyncio.Event()
         self._broken = asyncio.Event()
         self._error: Exception | None = None
+        self._claimed: tuple[str, ...] = ()
+        self._last_kept = 0
 
     async def run(self) -> None:
         """Be connected to the board until cancelled; raises what a step raised, wherever it ran."""
@@ -185,20 +188,26 @@ class Runner:
         self._check()
 
     def _check(self) -> None:
-        """A broken invariant first commands safe, then is recorded, then raised."""
-        broken = invariants.broken(self.state)
+        """A broken invariant first commands safe, then is recorded, then raised: once, as by then
+        the daemon is ending, and its end takes steps too.
+        """
+        broken = () if self._error is not None else invariants.broken(self.state)
         claims = invariants.board_broken(self.state)
-        if (broken or claims) and self.state.stop_wanted is None:
+        if broken or (claims and claims != self._claimed):
             self.connection.send_stop(0)
             self._happened.append(ev.StopAsked("daemon"))
             self.record("invariant_broken", {"what": "; ".join((*broken, *claims))})
+        self._claimed = claims
         if broken:
             raise invariants.InvariantBrokenError("; ".join(broken))
 
     def _arm_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         at_us = wake_us(self.state)
+        if self._timer is not None:
+            if at_us == self._timer_us:
+                return
+            self._timer.cancel()
+        self._timer_us = at_us
         self._timer = None if at_us is None else self._clock.call_at_us(at_us, self._on_timer)
 
     def _on_timer(self) -> None:
@@ -266,12 +275,13 @@ class Runner:
             self._recorded(*self._recording.popleft())
 
     def _recorded(self, record: do.Record, future: "asyncio.Future[Event]") -> None:
-        """Tell the core what became of it; the board's events stay with the board until they are."""
+        """Tell the core what became of it; what was not recorded is tried again."""
         if future.cancelled():
             return
         heard, error = record.heard, future.exception()
         if error is None:
             if heard is not None:
+                self._unrecorded.pop((heard.boot_id, heard.event_seq), None)
                 self._take(ev.Committed(heard, future.result().seq, future.result().time))
             elif self.state.journal_failed:
                 self._take(ev.JournalHealth(failed=False))
@@ -280,19 +290,33 @@ class Runner:
             raise error
         if not self.state.journal_failed:
             log.error(str(error))
+        self._keep_for_later(record)
         if heard is not None:
             self._take(ev.CommitFailed(heard.boot_id, heard.event_seq))
         else:
-            self._unrecorded.append(record)
             self._take(ev.JournalHealth(failed=True))
         if self._retry is None and not self.state.closing:
             at_us = self._clock.monotonic_us() + RETRY_RECORD_US
             self._retry = self._clock.call_at_us(at_us, self._retry_records)
 
+    def _keep_for_later(self, record: do.Record) -> None:
+        """Keep what the journal did not take.
+
+        The board keeps its own events too and sends them again, so each is kept once; but a board
+        that is reset meanwhile has forgotten them, and then this is the only place.
+        """
+        heard = record.heard
+        self._last_kept += 1
+        at = (0, self._last_kept) if heard is None else (heard.boot_id, heard.event_seq)
+        if len(self._unrecorded) < UNRECORDED_MAX:
+            self._unrecorded.setdefault(at, record)
+        else:
+            log.error("no room for an event that could not be recorded", kind=record.kind)
+
     def _retry_records(self) -> None:
         self._retry = None
-        again, self._unrecorded = self._unrecorded, deque(maxlen=UNRECORDED_MAX)
-        for record in again:
+        again, self._unrecorded = self._unrecorded, {}
+        for record in again.values():
             self._do_record(record)
 
 
@@ -334,8 +358,6 @@ def _event_of_message(message: messages.Message) -> ev.Event | None:
             return None
 
 
-FEATURE_LOAD_CELLS = 1 << 0
-FEATURE_TENSION_DRIVE = 1 << 1
 FEATURE_SIMULATOR = 1 << 6
 
 

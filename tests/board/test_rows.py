@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from droptable.board.model import TABLE, Code, Disarmed, Fault, Kind, Phase, Verb
+from droptable.board.model import TABLE, Beat, Code, Disarmed, Fault, Kind, Phase, Verb
 from droptable.board.rows import AFTER_STOP, BEGINS, ROWS, ROWS_OF
 from tests.board.bench import (
     COCK_TIMEOUT_US,
@@ -98,9 +98,14 @@ def test_nothing_resumes_when_the_hold_returns() -> None:
 
 def test_a_hold_released_and_pressed_within_one_read_was_released() -> None:
     bench = Bench().to(Phase.COCKING)
-    bench.beat(hold=False)
-    bench.beat(hold=True)
+    bench.tick(Beat(True, False), Beat(True, True))
     assert bench.phase() is Phase.HALTED
+
+
+def test_a_lease_lost_and_regained_within_one_read_was_lost() -> None:
+    bench = Bench().to(Phase.ARMED)
+    bench.tick(Beat(False, True), Beat(True, True))
+    assert bench.phase() is Phase.SECURING
 
 
 def test_the_pedal_holds_in_place_of_the_tablet() -> None:

@@ -102,6 +102,15 @@ def test_of_several_failures_the_first_is_what_is_expected_again() -> None:
     assert bench.state.events.next_seq == 1
 
 
+def test_what_was_recorded_by_another_try_is_not_expected_again() -> None:
+    bench = session()
+    first = bench.event(1, 10)
+    fail(bench, first)
+    assert commit(bench, first) == [1]
+    assert bench.state.events.next_seq == 2
+    assert bench.event(2, 10) is not None
+
+
 def test_a_failure_of_what_is_durable_or_of_another_boot_changes_no_number() -> None:
     bench = session()
     first = bench.event(1, 10)

@@ -304,6 +304,31 @@ async def test_each_event_is_recorded_once_however_often_it_is_sent(practice: Pr
 
 
 @in_virtual_time
+async def test_a_drop_outlives_a_reset_of_the_board_while_the_journal_fails(
+    practice: Practice,
+) -> None:
+    """The daemon has heard it, the board has forgotten it, and the disk was full meanwhile."""
+    await practice.armed()
+    practice.journal.failing = True
+    practice.thrust()
+    await practice.until(lambda: practice.truth().drops == 1)
+    await practice.passes(SECOND_US // 5)
+    practice.wire.catch_up()
+    practice.wire.send(practice.board.reset(3, boot_id=77))
+    await practice.passes(2 * SECOND_US)
+    assert practice.journal.of("drop") == []
+
+    practice.journal.failing = False
+    await practice.until(lambda: bool(practice.journal.of("drop")))
+    await practice.passes(3 * SECOND_US)
+    (drop,) = practice.journal.of("drop")
+    assert drop.data["boot_id"] != 77
+    assert practice.gateway.figures().drops == (0, 0, 1)
+    refs = [event.board for event in practice.journal.events if event.board is not None]
+    assert len(refs) == len(set(refs))
+
+
+@in_virtual_time
 async def test_an_event_whose_acknowledgement_is_lost_comes_again_and_is_recorded_once(
     practice: Practice,
 ) -> None:
