@@ -74,8 +74,9 @@ def drop_text(drop: dict[str, Any] | None) -> str:
     """The figures of a drop."""
     if drop is None:
         return "-"
+    fall = "in an unknown time" if drop["fall_ms"] is None else f"{drop['fall_ms']:.1f} ms"
     return (
-        f"drop {drop['seq']}: fell {drop['fall_ms']:.1f} ms, peak {drop['peak_n']:.0f} N, "
+        f"drop {drop['seq']}: fell {fall}, peak {drop['peak_n']:.0f} N, "
         f"released at {drop['release_n']:.0f} N, {drop['time']}"
     )
 

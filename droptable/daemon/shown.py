@@ -117,7 +117,7 @@ def _drop(drop: Drop | None) -> DropShown | None:
     return DropShown(
         seq=drop.seq,
         time=drop.time,
-        fall_ms=drop.fall_us / 1000,
+        fall_ms=drop.fall_us / 1000 if drop.fall_us else None,
         peak_n=drop.peak_dn / 10,
         release_n=drop.release_dn / 10,
     )

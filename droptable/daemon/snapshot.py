@@ -40,7 +40,9 @@ class DropShown(Shown):
 
     seq: int = Field(description="Its number in the journal")
     time: str = Field(description="RFC 3339 UTC")
-    fall_ms: float = Field(description="From the raw up edge to the raw down edge")
+    fall_ms: float | None = Field(
+        description="From the raw up edge to the raw down edge; null: no up edge was seen"
+    )
     peak_n: float = Field(
         description="Highest load from 200 ms before the up edge to the down edge"
     )

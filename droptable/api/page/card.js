@@ -83,7 +83,8 @@ function Newton({ value }) {
 /** @param {{drop: import("./types.js").Drop|null}} props */
 function LastDrop({ drop }) {
   if (drop === null) return html`<span class="none" role="img" aria-label="none">–</span>`;
-  return html`<span class="figure">${rounded(drop.fall_ms)}</span> <abbr title="milliseconds">ms</abbr>
+  const fall = drop.fall_ms === null ? "?" : rounded(drop.fall_ms);
+  return html`<span class="figure">${fall}</span> <abbr title="milliseconds">ms</abbr>
     <small>peak ${rounded(drop.peak_n)} N, no. ${drop.seq}</small>`;
 }
 

@@ -5,7 +5,7 @@
 /** @typedef {{set_n: number|null, measured_n: number|null, confirmed: boolean}} Tension */
 
 /**
- * @typedef {{seq: number, time: string, fall_ms: number, peak_n: number, release_n: number}} Drop
+ * @typedef {{seq: number, time: string, fall_ms: number|null, peak_n: number, release_n: number}} Drop
  */
 
 /**
