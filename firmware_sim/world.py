@@ -251,10 +251,7 @@ class World:
 
     async def _work(self, section: Section) -> None:
         """One step onward in the life of a section, as far as the table lets."""
-        if isinstance(await self._gateway.take_lease("practitioner"), Refused):
-            return
-        if self._gateway.snapshot().stop.latched:
-            await self._gateway.reset_stop("practitioner")
+        await self._take_control()
         match self._seen(section):
             case "UNKNOWN":
                 await self._gateway.act("home", section, "practitioner")
@@ -268,6 +265,12 @@ class World:
                 await self._arm_and_thrust(section)
             case _:
                 pass
+
+    async def _take_control(self) -> None:
+        """Take the lease, and a latched stop back; what is refused is tried again next time."""
+        await self._gateway.take_lease("practitioner")
+        if self._gateway.snapshot().stop.latched:
+            await self._gateway.reset_stop("practitioner")
 
     async def _clear(self, section: Section) -> None:
         """Set the tension anew, as a STOP leaves the actuator where it was; then clear."""
@@ -341,7 +344,7 @@ class World:
             usable = False
             while not usable and self._clock.monotonic_us() - began_us < USABLE_WITHIN_S * 1e6:
                 if self._seen(section) == "COCKED":
-                    await self._gateway.take_lease("practitioner")
+                    await self._take_control()
                     await self._gateway.act("lock", section, "practitioner")
                     await self._keep_lease(while_in=("LOWERING", "SECURING"), section=section)
                     usable = self._seen(section) == "LOCKED"

@@ -209,6 +209,16 @@ def test_the_up_edge_of_an_earlier_drop_belongs_to_no_later_one() -> None:
     assert (second.board_us, second.a) == (down_us, 0)
 
 
+def test_the_up_edge_of_a_slow_way_down_belongs_to_no_later_fall() -> None:
+    bench = Bench().to(Phase.LOWERING).pin_out(PELVIC).show(PELVIC, up=False).wait(S)
+    bench.show(PELVIC, down=True).wait(DEBOUNCE_US + SETTLE_US).secure(PELVIC)
+    bench.cock(PELVIC).pin_out(PELVIC).show(PELVIC, down=False).wait(100 * MS)
+    bench.show(PELVIC, down=True)
+    down_us = bench.now_us
+    bench.wait(DEBOUNCE_US)
+    assert (drop(bench).board_us, drop(bench).a) == (down_us, 0)
+
+
 def test_a_section_that_has_not_left_the_bottom_has_not_fallen() -> None:
     bench = Bench().to(Phase.COCKING).pin_out(PELVIC).wait(100 * MS)
     bench.show(PELVIC, down=False).wait(MS).show(PELVIC, down=True).wait(S)
@@ -306,6 +316,13 @@ def test_a_cocked_section_that_falls_is_in_fault_and_its_drop_is_told() -> None:
     left_us = fall(bench, 60 * MS)
     assert bench.fault() is Fault.UNCOMMANDED_DROP
     assert (drop(bench).board_us, drop(bench).a) == (left_us, 60 * MS)
+
+
+def test_a_fall_that_has_ended_when_its_fault_is_raised_is_told_with_it() -> None:
+    bench = Bench().to(Phase.COCKED).show(PELVIC, up=False).wait(MS).show(PELVIC, down=True)
+    bench.wait(9 * MS)
+    assert bench.told()[-2:] == [Kind.FAULT, Kind.DROP]
+    assert drop(bench).a == MS
 
 
 def test_a_board_that_slept_through_a_fall_records_it_when_it_wakes() -> None:

@@ -12,6 +12,7 @@ from droptable.board.model import (
     TABLE,
     Answer,
     Beat,
+    Code,
     Event,
     Fault,
     Feature,
@@ -83,6 +84,15 @@ def test_a_fault_is_told_at_once() -> None:
         Phase.FAULT,
         Fault.PIN_STUCK_OUT,
     )
+
+
+def test_another_fault_in_the_same_phase_is_told_at_once() -> None:
+    bench = Bench().to(Phase.COCKED).wait(6 * S).show(PELVIC, up=False).wait(10 * MS)
+    assert bench.fault() is Fault.UNCOMMANDED_DROP
+    bench.show(PELVIC, tension=0).wait(27 * MS)
+    assert bench.ask(Verb.CLEAR_FAULT, PELVIC) is Code.OK
+    status = bench.statuses()[-1]
+    assert (status.board_us, status.sections[PELVIC].fault) == (bench.now_us, Fault.TENSION)
 
 
 def test_a_load_that_changes_is_no_news() -> None:

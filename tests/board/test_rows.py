@@ -178,6 +178,20 @@ def test_a_pin_that_goes_in_between_the_ends_secures_nothing() -> None:
     assert bench.fault() is Fault.PIN_STUCK_OUT
 
 
+@pytest.mark.parametrize(("end", "other"), [("up", "down"), ("down", "up")])
+def test_a_section_at_both_ends_is_secured_at_neither(end: str, other: str) -> None:
+    bench = Bench().to(Phase.SECURING)
+    if end == "down":
+        bench = Bench().to(Phase.LOWERING).pin_out(PELVIC).show(PELVIC, up=False).wait(S)
+        bench.show(PELVIC, down=True).wait(DEBOUNCE_US + SETTLE_US)
+    secured_us = bench.now_us + DEBOUNCE_US + SETTLE_US
+    bench.show(PELVIC, pin=True).until(secured_us - 8 * MS).show(PELVIC, **{other: True})
+    bench.until(secured_us)
+    assert bench.phase() is Phase.SECURING
+    bench.wait(2 * MS)
+    assert bench.fault() is Fault.SWITCHES_IMPLAUSIBLE
+
+
 # ARMED
 
 
