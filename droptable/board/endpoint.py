@@ -86,11 +86,9 @@ class Endpoint:
                 case SessionOpened():
                     # Whoever opens a session has no use for what the one before was to be told.
                     answers.clear()
-                case HostSilent():
-                    self._boot_due_us = now_us
                 case VersionRefused():
                     refusals += self.session.send_refusal(heard, self._welcome())
-                case HelloRepeated() | Accepted():
+                case HelloRepeated() | HostSilent() | Accepted():
                     pass
             step = self._step(now_us, inputs, _asks(heard))
             answers += self._link_answers(heard, now_us)
