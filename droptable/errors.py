@@ -49,6 +49,11 @@ _register(
     "Disconnect one of them; a link belongs to one board.",
 )
 _register(
+    "BOARD_RESTARTED",
+    "The board has restarted; nothing of before is resumed, and every section is UNKNOWN.",
+    "Look at the table, then home the sections; if it happens again, check the board's supply.",
+)
+_register(
     "LINK_VERSION",
     "The board speaks another major version of the board link; nothing can be moved.",
     "Install the firmware and the daemon of the same release.",

@@ -5,6 +5,7 @@ It takes no signals, exits no process and logs no requests; whoever started it e
 
 import asyncio
 import ipaddress
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,11 @@ UNREAD_MAX_MS = 5000
 which vanished or does not read cannot keep its socket."""
 
 SHUTDOWN_S = 1
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what uvicorn says of a request that the end of the daemon has cut off."""
+    return record.exc_info is None or record.exc_info[0] is not asyncio.CancelledError
 
 
 class Server(uvicorn.Server):
@@ -106,6 +112,7 @@ async def serve(app: ASGIApp, sock: socket.socket, ready: asyncio.Event | None =
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     server = Server(config, ready if ready is not None else asyncio.Event())
     serving = asyncio.create_task(server.serve([sock]), name="http")
     try:

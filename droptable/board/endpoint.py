@@ -82,14 +82,11 @@ class Endpoint:
         answers: list[BoardMessage] = []
         refusals = b""
         for heard in self.session.receive(received, now_us):
-            match heard:
-                case SessionOpened():
-                    # Whoever opens a session has no use for what the one before was to be told.
-                    answers.clear()
-                case VersionRefused():
-                    refusals += self.session.send_refusal(heard, self._welcome())
-                case HelloRepeated() | HostSilent() | Accepted():
-                    pass
+            if isinstance(heard, SessionOpened):
+                # Whoever opens a session has no use for what the one before was to be told.
+                answers.clear()
+            elif isinstance(heard, VersionRefused):
+                refusals += self.session.send_refusal(heard, self._welcome())
             step = self._step(now_us, inputs, _asks(heard))
             answers += self._link_answers(heard, now_us)
             answers += (_message(answer, self._identity.boot_id) for answer in step.answers)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -145,6 +146,7 @@ def _tell(stage: "Stage", *, as_json: bool) -> None:
         where = {"mqtt": mqtt, "control": stage.control, "state_dir": str(stage.state_dir)}
         put_document({"schema": "demo/1", **told, **where})
         return
+    programs = Path(sys.executable).parent
     say(
         f"""
   page      {stage.page}      the tablet's page; open it in a browser
@@ -153,10 +155,10 @@ def _tell(stage: "Stage", *, as_json: bool) -> None:
   state     {stage.state_dir}      journal and logs
 
 Try, in another terminal:
-  export DROPTABLE_URL={stage.page.rstrip("/")}
+  export PATH={programs}:$PATH DROPTABLE_URL={stage.page.rstrip("/")}
   droptable home pelvic; droptable cock pelvic; droptable arm pelvic
 and within 15 s, while it is armed, in a third:
-  droptable-sim thrust pelvic --peak-n 500 --rise-ms 120 --control {stage.control}
+  {programs}/droptable-sim thrust pelvic --peak-n 500 --rise-ms 120 --control {stage.control}
 
 Ctrl-C ends the demo."""
     )

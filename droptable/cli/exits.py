@@ -60,7 +60,11 @@ class RefusedError(CommandError):
         )
 
 
-_CODES = {"NO_DAEMON": ExitCode.NO_DAEMON, "CONFIG_INVALID": ExitCode.USAGE}
+_CODES = {
+    "NO_DAEMON": ExitCode.NO_DAEMON,
+    "CONFIG_INVALID": ExitCode.USAGE,
+    "JOURNAL_BROKEN": ExitCode.FOUND_PROBLEM,
+}
 
 
 def exit_code_of(error: DroptableError) -> ExitCode:

@@ -1,7 +1,9 @@
 """The lease and the hold, the only licences to move: how they begin, are renewed and end. Pure.
 
 Both are in every BEAT, and the board stops by itself when one is gone: ending one is all that it
-takes to stop a motion, and the end of the lease disarms. Neither ever begins again by itself.
+takes to stop a motion, and the end of the lease disarms. A hold is for one motion and ends with it,
+with the lease and with the session. The lease is a person's word and outlives a lost session: by
+itself it moves nothing.
 """
 
 from dataclasses import replace

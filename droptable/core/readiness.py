@@ -161,7 +161,9 @@ def _phase(question: Question) -> Iterator[Reason]:
     # A section in FAULT has a reason of its own, and clearing comes before anything else.
     if phase not in allowed and phase is not Phase.FAULT:
         at, wish = question.section.label, question.wish.value
-        yield reason("PHASE", at, phase.name, wish, remedy=(name,))
+        known = phase is not Phase.UNKNOWN
+        remedy = f"Bring it to {name}" if known else f"Home it (`droptable home {at}`)"
+        yield reason("PHASE", at, phase.name, wish, remedy=(remedy,))
 
 
 def _is_armed(question: Question) -> Iterator[Reason]:

@@ -42,7 +42,10 @@ _REASONS: dict[str, tuple[str, str]] = {
         "STOP was sent and the board has not confirmed it.",
         "Look at the table; use the red button if anything moves.",
     ),
-    "STOP_LATCHED": ("The table is stopped.", "Remove the cause, then reset the stop."),
+    "STOP_LATCHED": (
+        "The table is stopped.",
+        "Remove the cause, then reset the stop: `droptable reset`.",
+    ),
     "ESTOP_OPEN": ("The e-stop chain is open.", "Release the red button, then reset the stop."),
     "JOURNAL_FAILED": (
         "The journal cannot be written, so a drop could be lost.",
@@ -52,7 +55,7 @@ _REASONS: dict[str, tuple[str, str]] = {
     "NOT_IN_FAULT": ("The {} section has no fault to clear.", "Nothing needs to be done."),
     "NOT_ARMED": ("The {} section is not armed.", "Nothing needs to be done."),
     "NOT_UNKNOWN": ("Where the {} section is, is known: {}.", "Nothing needs to be done."),
-    "PHASE": ("The {} section is {}; that does not allow to {}.", "Bring it to {} first."),
+    "PHASE": ("The {} section is {}; that does not allow to {}.", "{} first."),
     "SENSORS_DISAGREE": (
         "The {} section's switches do not agree with its state.",
         "Look at the section; have its switches checked.",

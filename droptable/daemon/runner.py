@@ -8,7 +8,7 @@ STOP could wait behind: `stop` has written its frame when it returns.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -32,6 +32,9 @@ ANY_PHASE = 0xFF
 RETRY_RECORD_US = 1_000_000
 """How often the journal is tried again while it cannot be written."""
 
+JOURNAL_STUCK_US = 20_000_000
+"""A disk that has not answered for so long hangs; a service manager may try a new start."""
+
 UNRECORDED_MAX = 256
 """How many events wait here for a journal that cannot be written; the board's wait there as well."""
 
@@ -42,6 +45,14 @@ class JournalPort(Protocol):
     """Where events are recorded; see `journal/journal.py`."""
 
     def append(self, draft: Draft) -> "asyncio.Future[Event]": ...
+
+
+class _Recording(NamedTuple):
+    """A record that was handed to the journal, which has not said yet what became of it."""
+
+    record: do.Record
+    outcome: "asyncio.Future[Event]"
+    since_us: int
 
 
 class Runner:
@@ -66,7 +77,7 @@ class Runner:
         self._last_request = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_us: int | None = None
-        self._recording: deque[tuple[do.Record, asyncio.Future[Event]]] = deque()
+        self._recording: deque[_Recording] = deque()
         self._unrecorded: dict[tuple[int, int], do.Record] = {}
         self._retry: asyncio.TimerHandle | None = None
         self._rested = asyncio.Event()
@@ -115,6 +126,12 @@ class Runner:
         """Note something of the daemon's own life in the journal."""
         self._do_record(do.Record(kind, None, "daemon", data))
 
+    def healthy(self) -> bool:
+        """Whether the daemon does its work: no step has failed, and the journal's disk answers."""
+        oldest = self._recording[0].since_us if self._recording else None
+        stuck = oldest is not None and self._clock.monotonic_us() - oldest > JOURNAL_STUCK_US
+        return self._error is None and not stuck
+
     async def close(self, limit_s: float) -> bool:
         """Make the table safe; whether it was seen to be at rest within `limit_s`."""
         self._take(ev.Closing())
@@ -143,6 +160,9 @@ class Runner:
         self._take(ev.LinkTrouble(code, detail, refused))
 
     def news(self, news: session.News) -> None:
+        if isinstance(news, session.Welcomed) and news.restarted:
+            detail = f"board {news.welcome.hw_id}, reset cause {news.welcome.reset_cause}"
+            log.warning(str(DroptableError("BOARD_RESTARTED", detail)))
         event = _event_of_news(news)
         if event is not None:
             self._take(event)
@@ -263,7 +283,7 @@ class Runner:
         board = None if heard is None else BoardRef(heard.boot_id, heard.event_seq)
         draft = Draft(record.kind, section, record.actor, dict(record.data), board)
         recorded = self._journal.append(draft)
-        self._recording.append((record, recorded))
+        self._recording.append(_Recording(record, recorded, self._clock.monotonic_us()))
         recorded.add_done_callback(self._take_outcomes)
 
     def _take_outcomes(self, _: "asyncio.Future[Event]") -> None:
@@ -271,8 +291,9 @@ class Runner:
 
         The board's events are acknowledged in order: one that overtook another would never be.
         """
-        while self._recording and self._recording[0][1].done():
-            self._recorded(*self._recording.popleft())
+        while self._recording and self._recording[0].outcome.done():
+            oldest = self._recording.popleft()
+            self._recorded(oldest.record, oldest.outcome)
 
     def _recorded(self, record: do.Record, future: "asyncio.Future[Event]") -> None:
         """Tell the core what became of it; what was not recorded is tried again."""

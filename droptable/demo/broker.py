@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -43,6 +43,7 @@ class RunningBroker:
     protocol: Literal["3.1.1", "5"]
     program: Literal["mosquitto", "iotcore"]
     pid: int
+    process: asyncio.subprocess.Process = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ async def _started_on(
     except BaseException:
         await end(process, END_MAX_S)
         raise
-    return process, RunningBroker(LOOPBACK, port, program.protocol, program.name, process.pid)
+    return process, RunningBroker(
+        LOOPBACK, port, program.protocol, program.name, process.pid, process
+    )
 
 
 async def _until_it_accepts(process: asyncio.subprocess.Process, port: int, log_path: Path) -> None:

@@ -48,20 +48,18 @@ async def _played(stage: Stage, clock: Clock, say: Say) -> dict[str, Any]:
     ):
         await subscriber.subscribe(f"{stage.topics}/event/drop", qos=1)
         player = _Player(stage, api, clock, say)
-        drop = asyncio.create_task(_next_drop(subscriber))
-        try:
-            await player.play()
-            await player.step("drop back from the broker", drop)
-            return drop.result()
-        finally:
-            drop.cancel()
-            await asyncio.gather(drop, return_exceptions=True)
+        seq = await player.play()
+        drop: dict[str, Any] = await player.step(
+            "drop back from the broker", _drop(subscriber, seq)
+        )
+        return drop
 
 
-async def _next_drop(subscriber: aiomqtt.Client) -> dict[str, Any]:
+async def _drop(subscriber: aiomqtt.Client, seq: int) -> dict[str, Any]:
+    """The event of this number; the broker may still have older ones to hand over."""
     async for message in subscriber.messages:
         event: dict[str, Any] = json.loads(message.payload)
-        if event["section"] == SECTION.label:
+        if event["seq"] == seq:
             return event
     raise DroptableError("DEMO_STEP", "the broker closed the connection")
 
@@ -78,8 +76,8 @@ class _Player:
         self._against: str | None = None
         """What was last seen that was not as it should be."""
 
-    async def play(self) -> None:
-        """Lie down, take the control, home, set the tension, cock, arm, thrust."""
+    async def play(self) -> int:
+        """Lie down, take the control, home, set the tension, cock, arm, thrust; the drop's number."""
         act = f"/sections/{SECTION.label}"
         await self.step("patient lies down", self._hand({"do": "patient", "load_n": PATIENT_N}))
         await self.step("board is known", self._until(_known))
@@ -96,9 +94,12 @@ class _Player:
             await self.step("may be armed", self._until(_ready("arm")))
             await self.step("arming", self._ask("POST", f"{act}/arm"))
             await self.step("section is ARMED", self._until(_in("ARMED")))
+            before = _section(await self._state())["last_drop"]
             thrust = {"do": "thrust", "section": SECTION.label, **THRUST}
             await self.step("practitioner thrusts", self._hand(thrust))
-            await self.step("section is LOCKED again", self._until(_dropped))
+            await self.step("section is LOCKED again", self._until(_dropped_after(before)))
+            seq: int = _section(await self._state())["last_drop"]["seq"]
+        return seq
 
     async def step(self, name: str, doing: Awaitable[Any]) -> Any:
         """Do one thing, and say when it was done; DroptableError when it was refused or missed."""
@@ -108,6 +109,8 @@ class _Player:
         except TimeoutError:
             why = (self._against or "no answer").rstrip(".")
             raise DroptableError("DEMO_STEP", f"{name}: not in {STEP_MAX_S:g} s: {why}") from None
+        except DroptableError as error:
+            raise DroptableError("DEMO_STEP", f"{name}: {error.detail}") from error
         except (httpx.HTTPError, aiomqtt.MqttError, OSError, ValueError) as error:
             raise DroptableError("DEMO_STEP", f"{name}: {type(error).__name__} {error}") from error
         seconds = (self._clock.monotonic_us() - self._began_us) / 1e6
@@ -135,9 +138,16 @@ class _Player:
 
     async def _until(self, holds: Callable[[dict[str, Any]], str | None]) -> None:
         """Look at the state until `holds` has nothing against it any more."""
-        while (against := holds((await self._api.get("/state")).json())) is not None:
+        while (against := holds(await self._state())) is not None:
             self._against = against
             await self._clock.sleep_until_us(self._clock.monotonic_us() + LOOK_EVERY_US)
+
+    async def _state(self) -> dict[str, Any]:
+        answer = await self._api.get("/state")
+        if not answer.is_success:
+            raise DroptableError("DEMO_STEP", f"GET /state: {_refusal(answer)}")
+        state: dict[str, Any] = answer.json()
+        return state
 
     @asynccontextmanager
     async def _kept_lease(self) -> AsyncIterator[None]:
@@ -191,10 +201,13 @@ def _in(phase: str) -> Callable[[dict[str, Any]], str | None]:
     return against
 
 
-def _dropped(state: dict[str, Any]) -> str | None:
-    if _section(state)["last_drop"] is None:
-        return f"no drop; it is {_section(state)['phase']}"
-    return _in("LOCKED")(state)
+def _dropped_after(before: dict[str, Any] | None) -> Callable[[dict[str, Any]], str | None]:
+    def against(state: dict[str, Any]) -> str | None:
+        if _section(state)["last_drop"] == before:
+            return f"no drop; it is {_section(state)['phase']}"
+        return _in("LOCKED")(state)
+
+    return against
 
 
 def _tense(state: dict[str, Any]) -> str | None:

@@ -54,7 +54,11 @@ class Stage:
         """Wait until a program ends by itself, which none should; its name and last words."""
         waits = {
             asyncio.create_task(process.wait()): name
-            for name, process in (("daemon", self.daemon), ("simulator", self.simulator))
+            for name, process in (
+                ("daemon", self.daemon),
+                ("simulator", self.simulator),
+                ("broker", self.broker.process),
+            )
         }
         try:
             ended, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -83,7 +87,12 @@ async def set_stage(wanted: Wanted) -> AsyncIterator[Stage]:
             running_program(
                 _daemon(wanted, broker, link),
                 _log_of(wanted, "daemon"),
-                {"NOTIFY_SOCKET": str(sockets / "notify"), "WATCHDOG_USEC": ""},
+                {
+                    "NOTIFY_SOCKET": str(sockets / "notify"),
+                    "WATCHDOG_USEC": "",
+                    # The broker from PyPI speaks the older version only.
+                    "DROPTABLE__MQTT__PROTOCOL": broker.protocol,
+                },
             )
         )
         control = await _ready("simulator", simulator, _announced(simulator), wanted)
@@ -104,7 +113,7 @@ async def set_stage(wanted: Wanted) -> AsyncIterator[Stage]:
 def _make_writable(directory: Path) -> None:
     """Make `directory` if it is not there; DroptableError if nothing can be kept in it."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with TemporaryFile(dir=directory):
             pass
     except OSError as error:

@@ -114,6 +114,14 @@ def test_no_two_statuses_carry_one_time_and_the_second_news_waits_a_microsecond(
     assert len(times) == len(set(times))
 
 
+def test_a_board_at_rest_wants_to_be_called_for_its_statuses_alone() -> None:
+    bench = Bench().to(Phase.LOCKED).ack().wait(10 * S)
+    for _ in range(100):
+        assert bench.wake_us == bench.statuses()[-1].board_us + 20 * MS
+        bench.until(bench.wake_us)
+    assert Bench().wait(S).wake_us is None, "nobody to tell, and nothing to wait for"
+
+
 def test_a_new_session_is_told_at_once() -> None:
     bench = Bench().open().wait(7 * MS)
     (status,) = (one for one in bench.tick(Opened()) if isinstance(one, Status))

@@ -320,6 +320,25 @@ def test_the_way_up_may_begin_again_and_its_time_too() -> None:
     at_its_time(bench, began_us + COCK_TIMEOUT_US, Phase.COCKING, Phase.FAULT)
 
 
+# Time
+
+
+def test_a_board_wakes_by_itself_for_everything_that_time_alone_decides() -> None:
+    """Each wait is longer than it has to be, and ends at no moment at which a STATUS is due."""
+    bench = Bench().to(Phase.LOCKED).cock(PELVIC).pin_out(PELVIC).show(PELVIC, down=False)
+    closed_us = bench.wait(203 * MS).show(PELVIC, up=True).now_us
+    bench.wait(100 * MS)
+    assert bench.section().entered_us == closed_us + DEBOUNCE_US + SETTLE_US
+    closed_us = bench.wait(MS).show(PELVIC, pin=True).now_us
+    bench.wait(100 * MS)
+    assert bench.event(Kind.COCKED).board_us == closed_us + DEBOUNCE_US + SETTLE_US
+    armed_us = bench.now_us
+    bench.arm(PELVIC, window_ms=333).wait(S)
+    assert bench.event(Kind.DISARMED).board_us == armed_us + 333 * MS
+    fault = bench.event(Kind.FAULT)
+    assert fault.board_us == armed_us + 333 * MS + PIN_TIMEOUT_US + SETTLE_US
+
+
 # The tables themselves
 
 

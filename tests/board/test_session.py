@@ -44,6 +44,14 @@ def test_opening_a_session_moves_nothing_and_is_recorded() -> None:
         assert bench.event(Kind.LINK_UP).section == TABLE
 
 
+def test_the_first_session_begins_without_lease_and_hold() -> None:
+    bench = Bench()
+    bench.tick(Opened())
+    assert not bench.state.lease
+    assert not bench.state.hold
+    assert bench.flags == Flag.SESSION_ALIVE
+
+
 def test_a_new_session_begins_without_lease_hold_maintenance_or_memory() -> None:
     bench = Bench().to(Phase.LOCKED)
     bench.ask(Verb.MAINTENANCE, TABLE, 1)

@@ -12,6 +12,9 @@ import httpx
 import psutil
 import pytest
 
+from droptable.cli.demo import _Places, _wanted
+from droptable.demo.once import play_once
+from droptable.demo.stage import set_stage
 from tests.brokers import LOOPBACK
 from tests.system.house import LOOK_S, Program, run, until
 
@@ -80,6 +83,8 @@ async def test_once_keeps_its_state_where_it_is_told(tmp_path: Path, passing: Pa
     state = tmp_path / "kept"
     options = ("--once", "--state-dir", str(state))
     first = await run(tmp_path, "droptable", "demo", *options, TMPDIR=str(passing))
+    # Without the memory of what the broker has, the old drop is published again, and first.
+    (state / "broker-cursor.json").unlink()
     second = await run(tmp_path, "droptable", "demo", *options, TMPDIR=str(passing))
     assert (first.process.returncode, second.process.returncode) == (0, 0), second.said
     epochs = {json.loads(program.stdout)["epoch"] for program in (first, second)}
@@ -242,3 +247,17 @@ async def test_a_program_that_ends_by_itself_ends_the_demo_with_its_last_words(
     assert "DEMO_PROGRAM: simulator: " in demo.said
     assert "Traceback" not in demo.said
     assert processes_of(passing) == []
+
+
+async def test_without_mosquitto_the_broker_of_pypi_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It speaks 3.1.1 only, and the daemon has to be told."""
+    monkeypatch.setattr("droptable.demo.broker.shutil.which", lambda *_, **__: None)
+    places = _Places(tmp_path / "state", f"{LOOPBACK}:0", f"{LOOPBACK}:0", f"{LOOPBACK}:0")
+    said: list[str] = []
+    async with set_stage(_wanted(places)) as stage:
+        assert stage.broker.program == "iotcore"
+        drop = await play_once(stage, said.append)
+    assert drop["kind"] == "drop"
+    assert said[-1].endswith("drop back from the broker")

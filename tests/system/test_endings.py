@@ -75,7 +75,11 @@ async def test_with_a_page_that_watches_and_a_broker_that_hangs(tmp_path: Path) 
         ):
             await table.armed(sim)
             watching = await asyncio.open_connection(*address_of(table))
-            watching[1].write(b"GET /api/v1/state HTTP/1.1\r\nHost: localhost\r\n")
+            # Half a body: a request that is under way and cannot go on.
+            watching[1].write(
+                b"PUT /api/v1/sections/pelvic/tension HTTP/1.1\r\nHost: localhost\r\n"
+                b'Content-Type: application/json\r\nContent-Length: 40\r\n\r\n{"newton":'
+            )
             broker.pause()
             try:
                 await ends_in_good_order(table, sim)
@@ -128,7 +132,7 @@ async def test_two_daemons_never_share_a_state_directory(tmp_path: Path) -> None
         assert "Traceback" not in second.said
         # The second one never got as far as the board.
         await table.live()
-        assert len(await table.events("link_up")) <= 2
+        assert "LINK_VANISHED" not in table.said
 
 
 def address_of(table: Daemon) -> tuple[str, int]:
