@@ -203,11 +203,6 @@ class SectionKeys(Keys):
         700.0, "Highest tension that may be set", unit="N", at_least=0, at_most=1_000
     )
 
-    @property
-    def tension_middle_n(self) -> float:
-        """The middle of the settable range, newtons."""
-        return (self.tension_min_n + self.tension_max_n) / 2
-
 
 def _show_shared_keys(schema: dict[str, Any]) -> None:
     shared = SectionKeys.model_json_schema()["properties"]

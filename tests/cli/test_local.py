@@ -88,7 +88,7 @@ def test_what_is_no_journal_is_told(droptable: Command, tmp_path: Path) -> None:
     assert "no journal" in told.err
     other = tmp_path / "other"
     other.write_text("not a database, not a database, not a database")
-    assert droptable("journal", "head", str(other)).code == ExitCode.REFUSED
+    assert droptable("journal", "head", str(other)).code == ExitCode.FOUND_PROBLEM
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"epoch": "e", "seq": "x", "hash": "h"}'])
