@@ -1,6 +1,5 @@
 """`droptable demo`: one drop for a script, a whole system for a person, and nothing left of either."""
 
-import asyncio
 import json
 import os
 import signal
@@ -16,7 +15,7 @@ from droptable.cli.demo import _Places, _wanted
 from droptable.demo.once import play_once
 from droptable.demo.stage import set_stage
 from tests.brokers import LOOPBACK
-from tests.system.house import LOOK_S, Program, run, until
+from tests.system.house import Program, run, until
 
 STEPS = ("board is known", "section is COCKED", "section is ARMED", "drop back from the broker")
 
@@ -214,8 +213,10 @@ async def test_asked_to_end_twice_it_still_clears_up(
 ) -> None:
     await demo.start()
     await demo.line()
+    running = len(processes_of(passing))
     demo.process.send_signal(how)
-    await asyncio.sleep(LOOK_S)
+    # In the middle of clearing up.
+    await until(lambda: len(processes_of(passing)) < running)
     demo.process.send_signal(how)
     assert await demo.ended() == 0
     assert processes_of(passing) == []
