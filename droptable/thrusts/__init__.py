@@ -1,0 +1,1 @@
+"""What the load trace of a drop says about the thrust."""
