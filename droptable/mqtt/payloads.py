@@ -75,7 +75,7 @@ class Committed(_SinkMessage):
 
 
 class Replay(_SinkMessage):
-    """The sink asks for `first` to `last` of `epoch` again, both included."""
+    """The sink asks for a range of `epoch` again, both ends included."""
 
     first: int = Field(alias="from", ge=1)
     last: int = Field(alias="to", ge=1)
