@@ -17,6 +17,7 @@ from droptable.daemon.snapshot import Snapshot
 from droptable.errors import DroptableError
 from droptable.mqtt.backoff import Backoff
 from droptable.mqtt.client import Connection, Will, broker_connection
+from droptable.mqtt.discovery import discovery_payload, discovery_topic
 from droptable.mqtt.event_stream import EventStream
 from droptable.mqtt.inbox import Inbox, Range
 from droptable.mqtt.payloads import OFFLINE, ONLINE, head_payload, state_payload
@@ -109,6 +110,10 @@ class Publisher:
         await self._allowed("subscriptions", connection.subscribe(self._topics.subscribed))
         online = connection.publish(self._topics.availability, ONLINE, qos=1, retain=True)
         await self._allowed("availability", online)
+        if self._settings.home_assistant is not None:
+            topic, device = discovery_topic(self._settings), discovery_payload(self._settings)
+            told = connection.publish(topic, device, qos=1, retain=True)
+            await self._allowed("home assistant", told)
         self._standing.connected()
 
     async def _say_goodbye(self, connection: Connection) -> None:

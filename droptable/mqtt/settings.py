@@ -26,6 +26,9 @@ class MqttSettings(BaseModel):
     sink: bool = Field(
         False, description="A sink says on `ledger/committed` what is durable with it"
     )
+    home_assistant: TopicLevel | None = Field(
+        None, description="Where Home Assistant looks for devices; None: it is told nothing"
+    )
     keepalive_s: int = Field(
         10, ge=1, le=600, description="An idle connection is proven this often"
     )
