@@ -16,9 +16,9 @@ from droptable.errors import DroptableError
 from droptable.journal import store
 from droptable.journal.event import Draft, Event, Head, TimeQuality, Unsealed, rfc3339
 from droptable.journal.lock import StateLock
-from droptable.journal.readers import Readers
+from droptable.journal.readers import Answer, Readers
 from droptable.journal.verify import check_recent
-from droptable.journal.writer import Chain, Settled, Waiting, Writer
+from droptable.journal.writer import Chain, GivingUp, Settled, Waiting, Writer
 
 WAITING_MAX = 4096
 """How many drafts may wait for the disk; at 50 a second more than a minute of a stuck one."""
@@ -75,6 +75,7 @@ class Journal:
             Chain(connection, path, head),
             self._loop,
             settle=self._settle,
+            gave_up=self._gave_up,
             release=self._release,
             ended=self._note_end,
         )
@@ -165,6 +166,21 @@ class Journal:
         """The highest event number of the board's boot that is recorded; 0 if none."""
         return await self._readers.ask(partial(store.read_newest_board_seq, boot_id=boot_id))
 
+    async def ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """What `question` finds with a query-only connection; DroptableError JOURNAL_BROKEN."""
+        return await self._readers.ask(question)
+
+    async def give_up(self, through: int) -> None:
+        """Delete all events up to and with `through`, which is below the head; JournalUnwritable.
+
+        `retention.py` decides which, and has it announced in the journal first.
+        """
+        if self._closing:
+            raise JournalUnwritable("the journal is closed")
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._writer.put(GivingUp(through, future))
+        await future
+
     async def close(self) -> None:
         """Write what waits, fold the log into the file, end the threads, give up the lock."""
         if not self._closing:
@@ -194,6 +210,15 @@ class Journal:
             if not waiting.future.done():
                 waiting.future.set_exception(JournalUnwritable(settled.failure))
 
+    def _gave_up(self, asked: GivingUp, failure: str | None) -> None:
+        """On the loop: tell whoever asked for it."""
+        if asked.future.done():
+            return
+        if failure is None:
+            asked.future.set_result(None)
+        else:
+            asked.future.set_exception(JournalUnwritable(failure))
+
     def _release(self) -> None:
         """In the writer's thread, as its last act: may block."""
         self._readers.close()
@@ -205,7 +230,10 @@ class Journal:
         if not self._closing:
             self._closing = True
             self.problem = "the writer has ended"
-        self._settle(Settled(self._writer.take_rest(), [], [], "the writer has ended"))
+        waiting, giving_up = self._writer.take_rest()
+        self._settle(Settled(waiting, [], [], "the writer has ended"))
+        for asked in giving_up:
+            self._gave_up(asked, "the writer has ended")
         self._ended.set_result(None)
 
 

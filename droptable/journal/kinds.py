@@ -34,10 +34,16 @@ EVENT_KINDS: Mapping[str, str] = MappingProxyType(
         "events_lost": "The board's buffer was full and some of its events are gone.",
         "lease_taken": "Someone took the control of the table.",
         "lease_ended": "The control of the table ended; nothing stays armed.",
+        "take_over_asked": "Someone asked the holder for the control; the table was made safe.",
+        "take_over_ended": "Who asked for the control got it or did not.",
+        "series_started": "A series of drops may be held on; nothing moved by that.",
+        "series_ended": "No more drops follow in the series.",
+        "leg_length": "A leg length was noted with a series; of whom, is not known.",
         "tension_set": "Someone set the tension of a section.",
         "stop_requested": "Someone asked for STOP through the daemon.",
         "unknown_event": "The board told something that this program does not know.",
         "invariant_broken": "The program found itself or the board in a state that must not be, and stopped.",
+        "journal_pruned": "Old events, which a sink or the broker has, were given up.",
         "params_written": "The board was given its parameters and confirmed them.",
     }
 )

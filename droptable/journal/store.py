@@ -2,7 +2,8 @@
 
 It stores what it is given and judges little: numbering and chaining are `writer.py`'s, proving is
 `verify.py`'s. There is exactly one writing connection; every other one is query-only. Nothing is
-ever changed or deleted, which the database itself refuses as well.
+ever changed, and nothing deleted but from the beginning, up to a *horizon* that only moves up; the
+database itself refuses all else.
 """
 
 import sqlite3
@@ -42,8 +43,25 @@ _VERSION_1 = (
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+# The last event that was given up, from which the chain goes on; 0 and GENESIS while there is all.
+_VERSION_2 = (
+    "CREATE TABLE horizon (seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT",
+    "INSERT INTO horizon (seq, hash) VALUES (0, printf('%.64d', 0))",
+    """CREATE TRIGGER horizon_moves_up BEFORE UPDATE ON horizon
+        WHEN NEW.seq <= OLD.seq OR NOT EXISTS (SELECT 1 FROM events WHERE seq = NEW.seq)
+        BEGIN SELECT RAISE(ABORT, 'the horizon never goes back'); END""",
+    """CREATE TRIGGER horizon_stays BEFORE DELETE ON horizon
+        BEGIN SELECT RAISE(ABORT, 'the horizon is never deleted'); END""",
+    "DROP TRIGGER events_never_vanish",
+    """CREATE TRIGGER events_never_vanish BEFORE DELETE ON events
+        WHEN OLD.seq > (SELECT seq FROM horizon)
+        BEGIN SELECT RAISE(ABORT, 'an event is never deleted'); END""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 """What leads from each schema version to the next; a file's version is its `user_version`."""
+
+_WITH_HORIZON = 2
 
 Row: TypeAlias = tuple[int, str, str | None, int | None, int | None, str]
 """seq, kind, section, boot_id, event_seq, the canonical event."""
@@ -180,16 +198,67 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
         raise
 
 
+def give_up(connection: sqlite3.Connection, through: int) -> None:
+    """Delete all events up to and with `through`, durably; sqlite3.Error: none was."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(
+            """UPDATE horizon SET seq = ?1,
+                hash = (SELECT json_extract(event, '$.hash') FROM events WHERE seq = ?1)""",
+            (through,),
+        )
+        connection.execute("DELETE FROM events WHERE seq <= ?", (through,))
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def newest_older(connection: sqlite3.Connection, than: str, most: int) -> int:
+    """The end of the events at the beginning that all have a time before `than`, at most `most`.
+
+    0 when there is none. Times are compared as texts, which for RFC 3339 in UTC is their order.
+    """
+    first_young = connection.execute(
+        """SELECT seq FROM events WHERE seq <= ? AND json_extract(event, '$.time') >= ?
+            ORDER BY seq LIMIT 1""",
+        (most, than),
+    ).fetchone()
+    last = most if first_young is None else int(first_young[0]) - 1
+    there = connection.execute("SELECT 1 FROM events WHERE seq = ?", (last,)).fetchone()
+    return last if there else 0
+
+
+def nth_newest_of_board(connection: sqlite3.Connection, count: int) -> int:
+    """The seq before the `count` newest events of boards; 0 when there are no more than that."""
+    row = connection.execute(
+        "SELECT seq FROM events WHERE boot_id IS NOT NULL ORDER BY seq DESC LIMIT 1 OFFSET ?",
+        (count,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def read_epoch(connection: sqlite3.Connection) -> str:
     """The random id of this journal."""
     return str(connection.execute("SELECT epoch FROM journal").fetchone()[0])
+
+
+def read_horizon(connection: sqlite3.Connection) -> Head:
+    """Where the chain begins: the last event that was given up, at 0 while there are all."""
+    epoch = read_epoch(connection)
+    # Another process may look at a file that was not brought up to date yet.
+    if _version(connection) < _WITH_HORIZON:
+        return Head(epoch, 0, GENESIS)
+    seq, own = connection.execute("SELECT seq, hash FROM horizon").fetchone()
+    return Head(epoch, int(seq), str(own))
 
 
 def read_head(connection: sqlite3.Connection) -> Head:
     """The newest event's place in the chain."""
     row = connection.execute("SELECT event FROM events ORDER BY seq DESC LIMIT 1").fetchone()
     if row is None:
-        return Head(read_epoch(connection), 0, GENESIS)
+        return read_horizon(connection)
     event = event_from(row[0])
     return Head(event.epoch, event.seq, event.hash)
 

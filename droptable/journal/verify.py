@@ -1,4 +1,4 @@
-"""Proof that a journal is whole: gapless from 1, every hash right, every link of the chain.
+"""Proof that a journal is whole: gapless from its horizon, every hash right, every link of the chain.
 
 Reads only, streams, and works beside a running daemon. It never repairs: a journal that does not
 verify is evidence and stays as it is. What it cannot see by itself is a tail that was cut off
@@ -15,6 +15,9 @@ from droptable.journal import store
 from droptable.journal.event import GENESIS, Event, Head, event_from
 from droptable.journal.store import StoredRow
 
+GIVEN_UP = "journal_pruned"
+"""The kind of the event that announces each move of the horizon."""
+
 RECENT = 256
 """How many events are checked whenever a journal is opened; takes some milliseconds."""
 
@@ -23,7 +26,8 @@ RECENT = 256
 class Verdict:
     """What verification found. `first_bad_seq` and `why` name the first thing that is wrong.
 
-    `head` is that of the good part. Damage outside the events has a `why` without a seq.
+    `events` are those that are there and good, `head` is that of the good part. Damage outside the
+    events has a `why` without a seq.
     """
 
     events: int
@@ -73,10 +77,10 @@ def stored_events(path: Path) -> Iterator[Event]:
 
 def check_recent(connection: sqlite3.Connection) -> Head:
     """The head, after a look at the newest events; ValueError says what is wrong with them."""
-    epoch = store.read_epoch(connection)
-    newest = Head(epoch, 0, GENESIS)
+    newest = store.read_horizon(connection)
+    epoch = newest.epoch
     rows = store.read_last(connection, RECENT)
-    if rows and rows[0][0] > 1:
+    if rows and rows[0][0] > newest.seq + 1:
         # How the window begins can be believed only if the event before it exists and agrees.
         before = store.read_one(connection, rows[0][0] - 1)
         if before is None:
@@ -91,22 +95,32 @@ def check_recent(connection: sqlite3.Connection) -> Head:
 
 
 def _verdict(connection: sqlite3.Connection, known: Head | None) -> Verdict:
-    newest = Head("", 0, GENESIS)
-    at_known: Event | None = None
+    horizon = newest = Head("", 0, GENESIS)
+    given_up = 0
+    at_known: Head | None = None
     try:
-        newest = Head(store.read_epoch(connection), 0, GENESIS)
-        for event in _believed(store.read_raw(connection), newest):
+        horizon = newest = store.read_horizon(connection)
+        for event in _believed(store.read_raw(connection), horizon):
             newest = Head(newest.epoch, event.seq, event.hash)
             if known is not None and event.seq == known.seq:
-                at_known = event
+                at_known = newest
+            if event.kind == GIVEN_UP:
+                given_up = max(given_up, _through(event))
+        if horizon.seq > given_up:
+            why = f"no event tells that all up to {horizon.seq} were given up: they were cut off"
+            return Verdict(newest.seq - horizon.seq, newest, horizon.seq, why)
         _check_file(connection)
     except _BrokenError as broken:
-        return Verdict(newest.seq, newest, broken.seq, broken.why)
+        return Verdict(newest.seq - horizon.seq, newest, broken.seq, broken.why)
     except _DamagedError as damaged:
-        return Verdict(newest.seq, newest, None, str(damaged))
+        return Verdict(newest.seq - horizon.seq, newest, None, str(damaged))
     except (sqlite3.Error, TypeError) as error:
-        return Verdict(newest.seq, newest, newest.seq + 1, f"the file cannot be read: {error}")
-    return _against_known(newest, known, at_known)
+        return Verdict(
+            newest.seq - horizon.seq, newest, newest.seq + 1, f"the file cannot be read: {error}"
+        )
+    if known is not None and known.seq == horizon.seq:
+        at_known = horizon
+    return _against_known(newest, known, at_known, horizon)
 
 
 def _believed(rows: Iterable[StoredRow], before: Head) -> Iterator[Event]:
@@ -162,18 +176,25 @@ def _check_file(connection: sqlite3.Connection) -> None:
         raise _DamagedError(f"every event is right, but the file is damaged: {finding}")
 
 
-def _against_known(newest: Head, known: Head | None, found: Event | None) -> Verdict:
+def _through(event: Event) -> int:
+    """Up to where events were given up, as `event` announced it."""
+    through = event.data.get("through_seq")
+    return through if isinstance(through, int) else 0
+
+
+def _against_known(newest: Head, known: Head | None, found: Head | None, horizon: Head) -> Verdict:
     """The verdict on a journal that is right in itself, beside what somebody else remembers."""
+    count = newest.seq - horizon.seq
     if known is None:
-        return Verdict(newest.seq, newest)
+        return Verdict(count, newest)
     if known.epoch != newest.epoch:
         why = f"the known head is of journal {known.epoch}, this is {newest.epoch}"
-        return Verdict(newest.seq, newest, None, why)
+        return Verdict(count, newest, None, why)
     if known.seq > newest.seq:
         why = f"the journal ends before {known.seq}, which is known: its end was cut off"
-        return Verdict(newest.seq, newest, newest.seq + 1, why)
-    expected = found.hash if found else GENESIS
-    if known.hash != expected:
+        return Verdict(count, newest, newest.seq + 1, why)
+    # Of what was given up nothing can be said any more.
+    if known.seq >= horizon.seq and (found is None or known.hash != found.hash):
         why = f"event {known.seq} is known by another hash: the journal was rewritten up to there"
-        return Verdict(newest.seq, newest, max(known.seq, 1), why)
-    return Verdict(newest.seq, newest)
+        return Verdict(count, newest, max(known.seq, 1), why)
+    return Verdict(count, newest)

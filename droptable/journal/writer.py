@@ -34,6 +34,20 @@ class Waiting:
         self.future = future
 
 
+class GivingUp:
+    """Old events that are to be deleted, and the future of whoever waits for that."""
+
+    __slots__ = ("future", "through")
+
+    def __init__(self, through: int, future: "asyncio.Future[None]") -> None:
+        self.through = through
+        self.future = future
+
+
+class _End:
+    """Nothing comes after it."""
+
+
 class Settled:
     """What became of a batch: an event for each draft, or why there is none.
 
@@ -96,6 +110,20 @@ class Chain:
         except (sqlite3.Error, OSError, ValueError) as error:
             return Settled(batch, [], found, f"{self._path}: {error}")
         return Settled(batch, sealed.events, found + sealed.new)
+
+    def give_up(self, through: int) -> str | None:
+        """Delete all up to `through`; says why it could not be done, and nothing was."""
+        try:
+            self._check_name()
+            self._check_old(through)
+            store.give_up(self._connection, through)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            return f"{self._path}: {error}"
+        return None
+
+    def _check_old(self, through: int) -> None:
+        if through >= self._head.seq:
+            raise ValueError(f"event {through} is not old, {self._head.seq} is the newest")
 
     def _check_name(self) -> None:
         """A file that was removed or replaced would take events gladly, and nobody find them."""
@@ -164,7 +192,9 @@ class Chain:
 
 
 class Writer:
-    """The thread. `settle` and `ended` are called on the loop, in order, `ended` last and once."""
+    """The thread. `settle`, `gave_up` and `ended` are called on the loop, in order, `ended` last
+    and once.
+    """
 
     def __init__(
         self,
@@ -172,64 +202,74 @@ class Writer:
         loop: asyncio.AbstractEventLoop,
         *,
         settle: Callable[[Settled], None],
+        gave_up: Callable[[GivingUp, str | None], None],
         release: Callable[[], None],
         ended: Callable[[], None],
     ) -> None:
         self._chain = chain
         self._loop = loop
         self._settle = settle
+        self._gave_up = gave_up
         self._release = release
         self._ended = ended
-        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Waiting | GivingUp | _End] = queue.SimpleQueue()
         # A daemon that dies without closing must not hang on this thread; SQLite is safe then too.
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
-    def put(self, waiting: Waiting) -> None:
-        """Have this written. How many may wait is bounded by the caller."""
+    def put(self, waiting: Waiting | GivingUp) -> None:
+        """Have this done. How many may wait is bounded by the caller."""
         self._queue.put(waiting)
 
     def finish(self) -> None:
         """Write what waits, then release everything and end."""
-        self._queue.put(None)
+        self._queue.put(_End())
 
     def join(self) -> None:
         """Wait for the end of the thread; at once after `ended`."""
         self._thread.join()
 
-    def take_rest(self) -> list[Waiting]:
-        """What the thread left unwritten; only after `ended`, empty unless a bug ended it."""
-        rest: list[Waiting] = []
+    def take_rest(self) -> tuple[list[Waiting], list[GivingUp]]:
+        """What the thread left undone; only after `ended`, empty unless a bug ended it."""
+        waiting: list[Waiting] = []
+        giving_up: list[GivingUp] = []
         while not self._queue.empty():
-            waiting = self._queue.get()
-            if waiting is not None:
-                rest.append(waiting)
-        return rest
+            match self._queue.get():
+                case Waiting() as found:
+                    waiting.append(found)
+                case GivingUp() as old:
+                    giving_up.append(old)
+                case _End():
+                    pass
+        return waiting, giving_up
 
     def _run(self) -> None:
         batch: list[Waiting] = []
+        after: GivingUp | _End | None = None
         try:
-            while batch := self._next_batch():
-                self._tell(self._settle, self._chain.commit(batch))
+            while not isinstance(after, _End):
+                batch, after = self._next_batch()
+                if batch:
+                    self._tell(self._settle, self._chain.commit(batch))
+                    batch = []
+                if isinstance(after, GivingUp):
+                    self._tell(self._gave_up, after, self._chain.give_up(after.through))
         finally:
             # Also when a bug ends the thread: then loudly, and with nobody left waiting.
             self._tell(self._settle, Settled(batch, [], [], "the writer has ended"))
             self._release()
             self._tell(self._ended)
 
-    def _next_batch(self) -> list[Waiting]:
-        """All that waits, at least one; empty when it is time to end."""
+    def _next_batch(self) -> tuple[list[Waiting], GivingUp | _End | None]:
+        """All that waits to be written, up to whatever else is to be done, which comes after it."""
         batch: list[Waiting] = []
-        waiting = self._queue.get()
-        while waiting is not None:
-            batch.append(waiting)
+        while True:
+            work = self._queue.get()
+            if not isinstance(work, Waiting):
+                return batch, work
+            batch.append(work)
             if len(batch) == BATCH_MAX or self._queue.empty():
-                return batch
-            waiting = self._queue.get()
-        # Nothing comes after None, so the next call must find it again.
-        if batch:
-            self._queue.put(None)
-        return batch
+                return batch, None
 
     def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
         try:
