@@ -91,6 +91,48 @@ def head(
         put(f"{found.epoch}\t{found.seq}\t{found.hash}")
 
 
+@app.command()
+def backup(
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; must not exist yet.")],
+    path: JournalPath = None,
+    state_directory: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the journal as it is now, beside a running daemon, and verify the copy (else code 8)."""
+    from droptable.journal.backup import back_up
+
+    at = _journal_at(path, state_directory)
+    try:
+        verdict = back_up(at, to)
+    except FileExistsError:
+        text = f"{to} exists already. Name a new file; a backup replaces nothing."
+        raise CommandError(ExitCode.USAGE, text) from None
+    except FileNotFoundError as missing:
+        if missing.filename is None:
+            raise _no_journal(at) from None
+        raise CommandError(ExitCode.USAGE, f"{to} cannot be written: no such folder.") from None
+    except OSError as error:
+        text = f"{to} cannot be written: {error.strerror or error}."
+        raise CommandError(ExitCode.USAGE, text) from None
+    if as_json:
+        found = verdict.head
+        put_document(
+            {
+                "schema": "backup/1",
+                "file": str(to),
+                "ok": verdict.ok,
+                "epoch": found.epoch,
+                "seq": found.seq,
+                "hash": found.hash,
+            }
+        )
+    if not verdict.ok:
+        text = f"JOURNAL_BROKEN: the copy does not verify, as the journal does not: {verdict.why}."
+        raise CommandError(ExitCode.FOUND_PROBLEM, text)
+    if not as_json:
+        put(f"{to}: {verdict.events} events, up to {verdict.head.seq}")
+
+
 def _journal_at(path: Path | None, state_directory: Path | None) -> Path:
     return path if path is not None else state_dir(state_directory, os.environ)
 

@@ -49,6 +49,49 @@ def test_a_whole_journal_verifies(droptable: Command, state: Path) -> None:
     assert "5 events, gapless" in droptable("journal", "verify", str(state)).out
 
 
+def test_a_backup_is_a_journal_of_its_own(droptable: Command, state: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    told = droptable("journal", "backup", str(copy), str(state), "--json")
+    assert told.code == ExitCode.DONE
+    assert (told.document["ok"], told.document["seq"]) == (True, 5)
+    assert "5 events, gapless" in droptable("journal", "verify", str(copy)).out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.sqlite3", "state"]
+
+
+def test_a_backup_replaces_nothing(droptable: Command, state: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    copy.write_bytes(b"mine")
+    told = droptable("journal", "backup", str(copy), str(state))
+    assert (told.code, copy.read_bytes()) == (ExitCode.USAGE, b"mine")
+    assert "exists already" in told.err
+
+
+def test_a_backup_of_nothing_or_to_nowhere_says_so(
+    droptable: Command, state: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    none = droptable("journal", "backup", str(copy), str(tmp_path / "elsewhere"))
+    assert none.code == ExitCode.USAGE
+    assert "no journal at" in none.err
+    nowhere = droptable("journal", "backup", str(tmp_path / "no" / "copy"), str(state))
+    assert nowhere.code == ExitCode.USAGE
+    assert "cannot be written" in nowhere.err
+    assert not copy.exists()
+
+
+def test_a_backup_of_a_broken_journal_is_taken_and_called_broken(
+    droptable: Command, state: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(state / "journal.sqlite3")) as journal:
+        journal.execute("DROP TRIGGER events_never_change")
+        journal.execute("UPDATE events SET event = replace(event, 'anna', 'anno') WHERE seq = 3")
+        journal.commit()
+    told = droptable("journal", "backup", str(tmp_path / "copy"), str(state), "--json")
+    assert told.code == ExitCode.FOUND_PROBLEM
+    assert told.document["ok"] is False
+    assert (tmp_path / "copy").exists()
+
+
 def test_a_changed_event_is_named_and_code_8(droptable: Command, state: Path) -> None:
     with closing(sqlite3.connect(state / "journal.sqlite3")) as journal:
         journal.execute("DROP TRIGGER events_never_change")
@@ -167,7 +210,9 @@ def test_a_doctor_who_finds_nothing_is_code_0(
     assert told.code == ExitCode.DONE, told.out
     assert told.document["ok"] is True
     names = [check["name"] for check in told.document["checks"]]
-    assert names == ["configuration", "link", "broker", "state directory", "daemon", "table"]
+    assert names == [
+        *("configuration", "link", "broker", "state directory", "black box", "daemon", "table"),
+    ]
 
 
 def test_a_doctor_who_finds_something_is_code_8_and_tells_the_remedy(

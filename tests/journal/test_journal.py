@@ -16,6 +16,7 @@ import pytest
 from droptable.errors import DroptableError
 from droptable.journal import journal as journal_module
 from droptable.journal import store
+from droptable.journal.backup import back_up
 from droptable.journal.event import GENESIS, BoardRef, Draft, Event
 from droptable.journal.journal import READ_MAX, Journal, JournalUnwritable
 from droptable.journal.verify import verify
@@ -379,3 +380,18 @@ async def test_a_removed_file_is_noticed_at_the_next_append(
     (tmp_path / "away").rename(tmp_path / store.FILE_NAME)
     assert (await journal.append(a_drop(2))).seq == 2
     assert journal.writable
+
+
+async def test_a_backup_beside_a_writer_is_one_moment_of_the_journal(
+    journal: Journal, tmp_path: Path, a_drop: Callable[..., Draft]
+) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    written = 0
+    for number in range(5):
+        waiting = [journal.append(a_drop(written + each)) for each in range(1, 41)]
+        verdict = await asyncio.to_thread(back_up, tmp_path, copies / str(number))
+        written += len([await each for each in waiting])
+        assert verdict.ok, verdict.why
+        assert written - 40 <= verdict.events <= written
+    assert sorted(file.name for file in copies.iterdir()) == ["0", "1", "2", "3", "4"]
