@@ -1,12 +1,13 @@
 // The one line that says what is wrong with the table as a whole, gravest first.
 
+import { act } from "./act.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
 import { freshness, notice, table } from "./link.js";
 import { SECTIONS } from "./words.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
-/** @typedef {{level: 'grave'|'warn'|'calm', text: string, remedy?: string}} Alarm */
+/** @typedef {{level: 'grave'|'warn'|'note'|'calm', text: string, remedy?: string, reset?: boolean}} Alarm */
 
 /**
  * @param {Snapshot} state
@@ -24,7 +25,7 @@ function stopAlarm({ stop }) {
     return { level: "grave", text: "The emergency stop is open.", remedy: "Release it, then reset STOP." };
   }
   if (stop.latched) {
-    return { level: "warn", text: "The table is stopped.", remedy: "Nothing moves until STOP is reset." };
+    return { level: "warn", text: "The table is stopped.", remedy: "Nothing moves until STOP is reset.", reset: true };
   }
   return null;
 }
@@ -72,7 +73,7 @@ function sharedReason({ sections }) {
   const shared = lists[0].find((reason) =>
     lists.every((list) => list.some((other) => other.code === reason.code)),
   );
-  return shared === undefined ? null : { level: "calm", text: shared.text, remedy: shared.remedy };
+  return shared === undefined ? null : { level: "note", text: shared.text, remedy: shared.remedy };
 }
 
 /** @returns {Alarm} */
@@ -92,10 +93,18 @@ function alarm() {
   return sharedReason(state) ?? { level: "calm", text: "No alarm." };
 }
 
+const ICONS = /** @type {const} */ ({
+  grave: "triangle",
+  warn: "triangle",
+  note: "note",
+  calm: "check",
+});
+
 export function AlarmLine() {
-  const { level, text, remedy } = alarm();
-  return html`<div class="alarm" role="alert" data-level=${level}>
-    <${Icon} name=${level === "calm" ? "check" : "triangle"} />
-    <p><strong>${text}</strong>${remedy ? ` ${remedy}` : ""}</p>
+  const { level, text, remedy, reset } = alarm();
+  return html`<div class="alarm" data-level=${level}>
+    <${Icon} name=${ICONS[level]} />
+    <p role="alert"><strong>${text}</strong>${remedy ? ` ${remedy}` : ""}</p>
+    ${reset && html`<button type="button" onClick=${() => act("stop/reset")}>Reset STOP</button>`}
   </div>`;
 }

@@ -3,6 +3,7 @@
 import { render } from "preact";
 import { AlarmLine } from "./alarm.js";
 import { Card } from "./card.js";
+import { watchFingers } from "./gesture.js";
 import { Header } from "./header.js";
 import { html } from "./html.js";
 import { listen } from "./link.js";
@@ -21,4 +22,5 @@ render(
   root,
 );
 
+watchFingers();
 listen();

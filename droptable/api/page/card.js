@@ -1,8 +1,10 @@
-// One section of the table as a card. Shows; never asks for anything.
+// One section of the table as a card: what it is, what it carries, what a hand may do to it.
 
+import { act } from "./act.js";
+import { Controls } from "./controls.js";
 import { html } from "./html.js";
 import { Height, Icon } from "./icons.js";
-import { freshness, now, silentS, table, tableAt } from "./link.js";
+import { freshness, holding, now, silentS, table, tableAt } from "./link.js";
 import { knownPhase, rounded, wordsOf } from "./words.js";
 
 /** @typedef {import("./types.js").Section} Section */
@@ -22,8 +24,9 @@ export function Card({ name }) {
       <p class="word">${wordsOf(phase).word}</p>
       <${Meaning} phase=${phase} section=${section} />
     </div>
-    <${Readings} section=${section} />
-    <${Ready} phase=${phase} section=${section} />
+    <${Readings} name=${name} section=${section} />
+    <${Ready} name=${name} phase=${phase} section=${section} />
+    <${Controls} name=${name} phase=${phase} section=${section} />
   </article>`;
 }
 
@@ -42,20 +45,16 @@ function Meaning({ phase, section }) {
   return html`<p class="means">${wordsOf(phase).means}</p>`;
 }
 
-/** @param {{section: Section|null}} props */
-function Readings({ section }) {
-  const tension = section?.tension;
+/** @param {{name: import("./types.js").SectionName, section: Section|null}} props */
+function Readings({ name, section }) {
   return html`<dl class="readings">
     <div>
       <dt>Load</dt>
       <dd><${Newton} value=${section?.load_n} /></dd>
     </div>
-    <div>
+    <div class="tension">
       <dt>Tension</dt>
-      <dd>
-        <${Newton} value=${tension?.set_n} />
-        <${Measured} tension=${tension} />
-      </dd>
+      <dd><${Tension} name=${name} tension=${section?.tension ?? null} /></dd>
     </div>
     <div>
       <dt>Last drop</dt>
@@ -64,12 +63,47 @@ function Readings({ section }) {
   </dl>`;
 }
 
-/** @param {{tension: import("./types.js").Tension|undefined}} props */
-function Measured({ tension }) {
-  if (tension === undefined || tension.set_n === null) return null;
-  return html`<small>
-    measured ${rounded(tension.measured_n)}${tension.confirmed ? "" : ", not confirmed"}
-  </small>`;
+const TENSION_STEP_N = 10;
+
+/** @param {{name: import("./types.js").SectionName, tension: import("./types.js").Tension|null}} props */
+function Tension({ name, tension }) {
+  const set = tension?.set_n ?? null;
+  const may = freshness.value === "live" && holding.value && set !== null;
+  const change = (/** @type {number} */ by) => () =>
+    may && act(`sections/${name}/tension`, { method: "PUT", body: { newton: Math.max(0, set + by) } });
+  return html`<button
+      type="button"
+      class="step"
+      aria-label=${`Less tension, ${name}`}
+      aria-disabled=${!may}
+      onClick=${change(-TENSION_STEP_N)}
+    >
+      −
+    </button>
+    <span class="set">
+      <${Newton} value=${set} />
+      ${set !== null && html`<small>${rounded(tension?.measured_n)} measured</small>`}
+      ${set !== null && !tension?.confirmed && html`<${Confirm} may=${may} confirm=${change(0)} />`}
+    </span>
+    <button
+      type="button"
+      class="step"
+      aria-label=${`More tension, ${name}`}
+      aria-disabled=${!may}
+      onClick=${change(TENSION_STEP_N)}
+    >
+      +
+    </button>`;
+}
+
+/**
+ * The tension may be the last patient's: whoever sets it, or touches this, answers for it.
+ * @param {{may: boolean, confirm: () => void}} props
+ */
+function Confirm({ may, confirm }) {
+  return html`<button type="button" class="confirm" aria-disabled=${!may} onClick=${confirm}>
+    Confirm
+  </button>`;
 }
 
 /** @param {{value: number|null|undefined}} props */
@@ -85,36 +119,38 @@ function LastDrop({ drop }) {
   if (drop === null) return html`<span class="none" role="img" aria-label="none">–</span>`;
   const fall = drop.fall_ms === null ? "?" : rounded(drop.fall_ms);
   return html`<span class="figure">${fall}</span> <abbr title="milliseconds">ms</abbr>
-    <small>peak ${rounded(drop.peak_n)} N, no. ${drop.seq}</small>`;
+    <small>peak ${rounded(drop.peak_n)} N<span class="number">, no. ${drop.seq}</span></small>`;
+}
+
+/** @param {{name: string, phase: string, section: Section|null}} props */
+function Ready({ name, phase, section }) {
+  return html`<div class="ready" id=${`why-${name}`}><${Why} phase=${phase} section=${section} /></div>`;
 }
 
 /** @param {{phase: string, section: Section|null}} props */
-function Ready({ phase, section }) {
+function Why({ phase, section }) {
   if (section === null) {
     const silent = silentS.value;
     const heard = silent === null ? "Nothing heard yet." : `Last word ${silent} s ago.`;
-    return html`<div class="ready" data-ready="unknown"><p>${heard}</p></div>`;
+    return html`<p class="soft">${heard}</p>`;
   }
   if (phase === "ARMED") {
-    return html`<div class="ready"><p>The pin goes in by itself when the time is over.</p></div>`;
+    return html`<p>The pin goes in by itself when the time is over.</p>`;
   }
   if (phase === "FAULT" && section.fault) {
-    return html`<div class="ready" data-ready="no">
-      <p class="why">
-        ${section.fault.text} <span class="remedy">${section.fault.remedy}</span>
-      </p>
-    </div>`;
+    return html`<p class="why">
+      ${section.fault.text} <span class="remedy">${section.fault.remedy}</span>
+    </p>`;
   }
-  const [first, ...rest] = section.ready.arm;
+  // What comes next in the section's life: what is up is armed, what is down is raised.
+  const [wish, reasons] =
+    section.height === "up" ? ["arm", section.ready.arm] : ["cock", section.ready.cock];
+  const [first, ...rest] = reasons;
   if (first === undefined) {
-    return html`<div class="ready" data-ready="yes">
-      <p><${Icon} name="check" /> Ready to arm</p>
-    </div>`;
+    return html`<p class="yes"><${Icon} name="check" /> Ready to ${wish}</p>`;
   }
-  return html`<div class="ready" data-ready="no">
-    <p class="label">
-      Not ready to arm ${rest.length > 0 && html`<span class="more">+${rest.length} more</span>`}
+  return html`<p class="label">
+      Not ready to ${wish} ${rest.length > 0 && html`<span class="more">+${rest.length} more</span>`}
     </p>
-    <p class="why">${first.text} <span class="remedy">${first.remedy}</span></p>
-  </div>`;
+    <p class="why">${first.text} <span class="remedy">${first.remedy}</span></p>`;
 }

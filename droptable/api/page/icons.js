@@ -48,6 +48,7 @@ const ICONS = {
   hand: html`
     <circle cx="32" cy="20" r="11" />
     <path d="M10 57c2-14 11-21 22-21s20 7 22 21" />`,
+  note: html`<circle cx="32" cy="32" r="25" /><path d="M32 29v16M32 19.500v.1" />`,
   check: html`<path d="M12 34 26 48 53 17" />`,
 };
 

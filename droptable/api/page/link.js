@@ -3,6 +3,7 @@
 // queues, resumes or repeats what a person asked for.
 
 import { batch, computed, effect, signal } from "@preact/signals";
+import { SECTIONS } from "./words.js";
 import { stopBySocket, stopSeen, stopTaken } from "./stop.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
@@ -63,12 +64,48 @@ let openedAt = 0;
 let announced = null;
 let failures = 0;
 let noticeTimer = 0;
+let joined = -Infinity;
+/** @type {Partial<Record<import("./types.js").SectionName, number>>} */
+const changed = {};
+/** @type {(message: any) => void} */
+let felt = () => {};
+let lost = () => {};
+
+/** When this page last began to hear the daemon. */
+export function joinedAt() {
+  return joined;
+}
 
 /**
+ * When a section last was in another phase than now.
+ * @param {import("./types.js").SectionName} section
+ */
+export function changedAt(section) {
+  return changed[section] ?? -Infinity;
+}
+
+/**
+ * Have `listener` told what the daemon says of fingers.
+ * @param {(message: any) => void} listener
+ */
+export function onFelt(listener) {
+  felt = listener;
+}
+
+/**
+ * Have `listener` called when the socket is lost.
+ * @param {() => void} listener
+ */
+export function onLost(listener) {
+  lost = listener;
+}
+
+/**
+ * Say something to the daemon, now or not at all.
  * @param {object} message
  * @returns {boolean} Whether it went into an open socket.
  */
-function send(message) {
+export function say(message) {
   if (socket?.readyState !== WebSocket.OPEN) return false;
   socket.send(JSON.stringify(message));
   return true;
@@ -76,17 +113,20 @@ function send(message) {
 
 /** Ask for the lease. */
 export function takeLease() {
-  send({ type: "lease_take" });
+  say({ type: "lease_take" });
 }
 
 /** Give the lease back. */
 export function releaseLease() {
   holding.value = false;
-  send({ type: "lease_release" });
+  say({ type: "lease_release" });
 }
 
-/** @param {Reason} reason */
-function tell(reason) {
+/**
+ * Tell whoever looks, for a few seconds.
+ * @param {Reason} reason
+ */
+export function tell(reason) {
   notice.value = reason;
   clearTimeout(noticeTimer);
   noticeTimer = setTimeout(() => (notice.value = null), NOTICE_MS);
@@ -97,12 +137,16 @@ function take(state) {
   const old = table.peek();
   const sameRun = old?.boot === state.boot;
   if (sameRun && state.state_seq < old.state_seq) return;
+  for (const section of SECTIONS) {
+    const before = sameRun ? old.sections[section].phase : null;
+    if (before !== state.sections[section].phase) changed[section] = performance.now();
+  }
   table.value = state;
   tableAt.value = performance.now();
   age.value = { ms: state.age_ms, at: performance.now() };
   // Only its loss counts: a state from before our lease was given may still be on its way.
-  const lost = old?.lease.holder === state.you && state.lease.holder !== state.you;
-  if (!sameRun || lost) holding.value = false;
+  const gone = old?.lease.holder === state.you && state.lease.holder !== state.you;
+  if (!sameRun || gone) holding.value = false;
 }
 
 /**
@@ -135,7 +179,16 @@ function hear(message) {
     case "done":
       if (message.action === "lease_take") holding.value = true;
       break;
+    case "pressed":
+    case "begun":
+    case "over":
+      felt(message);
+      break;
     case "refused":
+      if (message.action === "press") {
+        felt(message);
+        break;
+      }
       holding.value = false;
       tell(message.refused[0]);
       break;
@@ -150,8 +203,11 @@ function connect() {
   socket = mine;
   openedAt = performance.now();
   announced = null;
+  let first = true;
   mine.addEventListener("message", (event) => {
     if (mine !== socket) return;
+    if (first) joined = performance.now();
+    first = false;
     failures = 0;
     batch(() => hear(JSON.parse(event.data)));
   });
@@ -163,6 +219,7 @@ function connect() {
 function retry() {
   socket = null;
   holding.value = false;
+  lost();
   const longest = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** failures++);
   // Jitter, so that the tablets of a practice do not all come back in the same moment.
   setTimeout(connect, RETRY_FIRST_MS + Math.random() * (longest - RETRY_FIRST_MS));
@@ -181,13 +238,13 @@ function giveUpSilence() {
 /** Start to listen, for as long as the page lives. */
 export function listen() {
   connect();
-  stopBySocket(() => send({ type: "stop" }));
+  stopBySocket(() => say({ type: "stop" }));
   setInterval(() => {
     now.value = performance.now();
     giveUpSilence();
   }, TICK_MS);
   setInterval(() => {
-    if (holding.peek()) send({ type: "lease_take" });
+    if (holding.peek() && !document.hidden) say({ type: "alive" });
   }, RENEW_MS);
   effect(() => {
     const stop = freshness.value === "lost" ? null : (table.value?.stop ?? null);
