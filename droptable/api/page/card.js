@@ -82,7 +82,7 @@ function Tension({ name, tension }) {
     </button>
     <span class="set">
       <${Newton} value=${set} />
-      ${set !== null && html`<small>${rounded(tension?.measured_n)} measured</small>`}
+      ${set !== null && html`<small>measured ${rounded(tension?.measured_n)}</small>`}
       ${set !== null && !tension?.confirmed && html`<${Confirm} may=${may} confirm=${change(0)} />`}
     </span>
     <button

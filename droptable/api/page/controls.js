@@ -55,7 +55,7 @@ function Held({ name, action, section }) {
       <circle class="track" cx="50" cy="50" r="44" />
       <circle class="fill" cx="50" cy="50" r="44" pathLength="1" />
     </svg>
-    <span class="word">${word}</span>
+    <span class="name">${word}</span>
     <span class="hint">${stage === "begun" ? "keep holding" : hint}</span>
   </button>`;
 }
