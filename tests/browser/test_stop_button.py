@@ -149,7 +149,9 @@ async def test_a_press_is_not_repeated_when_the_daemon_returns(tablet: Tablet) -
     await tablet.page.mouse.up()
     cut_off = False
     await tablet.page.unroute_all()
-    assert [said for said in tablet.gateway.asked if said[0] == "stop"] == []
+    # The page that was replaced said that nobody sees it any more.
+    tablet.gateway.asked.remove(("hidden",))
+    assert tablet.gateway.asked == []
     await finger_down(tablet)
     await tablet.gateway.until_asked("stop", "http")
     assert tablet.gateway.asked == [("stop", "http")]
