@@ -6,11 +6,12 @@ import logging
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from firmware_sim.control import ControlError, DeedRefused, ask
+from firmware_sim.cli_ask import USAGE, Control, SectionName, chosen, do, fail
+from firmware_sim.cli_fault import fault_app
 
 app = typer.Typer(
     name="droptable-sim",
@@ -21,21 +22,11 @@ app = typer.Typer(
 )
 patient_app = typer.Typer(help="Someone lies on the table, or gets off.", no_args_is_help=True)
 app.add_typer(patient_app, name="patient")
-
-USAGE = 2
-REFUSED = 3
-NO_SIMULATOR = 4
-
-Control = Annotated[
-    str,
-    typer.Option(
-        "--control",
-        envvar="DROPTABLE_SIM_CONTROL",
-        metavar="HOST:PORT",
-        help="Where the running simulator is asked.",
-    ),
-]
-SectionName = Annotated[str, typer.Argument(help="thoracic, lumbar or pelvic")]
+hand_app = typer.Typer(
+    help="A hand is in the gap of a section, or out again.", no_args_is_help=True
+)
+app.add_typer(hand_app, name="hand")
+app.add_typer(fault_app, name="fault")
 
 
 @app.command()
@@ -76,20 +67,29 @@ def serve(
     try:
         asyncio.run(until_signal())
     except (ValueError, OSError) as error:
-        _fail(f"cannot serve {link}: {error}", USAGE)
+        fail(f"cannot serve {link}: {error}", USAGE)
 
 
 @app.command()
 def thrust(
     section: SectionName,
     control: Control,
-    peak_n: Annotated[float, typer.Option("--peak-n", help="Newtons; 200 to 600 is usual.")],
-    rise_ms: Annotated[float, typer.Option("--rise-ms", help="80 to 170 is usual.")],
-    preload_n: Annotated[float, typer.Option("--preload-n", help="20 to 100 is usual.")] = 50.0,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="impulse or toggle-recoil; the rest changes it.")
+    ] = None,
+    peak_n: Annotated[
+        float | None, typer.Option("--peak-n", help="Newtons; 200 to 600 is usual.")
+    ] = None,
+    rise_ms: Annotated[float | None, typer.Option("--rise-ms", help="80 to 170 is usual.")] = None,
+    preload_n: Annotated[
+        float | None, typer.Option("--preload-n", help="20 to 100 is usual; 50 unless told.")
+    ] = None,
 ) -> None:
-    """Thrust at a section."""
-    deed = {"section": section, "peak_n": peak_n, "rise_ms": rise_ms, "preload_n": preload_n}
-    _do(control, {"do": "thrust", **deed})
+    """Thrust at a section: a preset, or at least --peak-n and --rise-ms."""
+    if preset is None and None in (peak_n, rise_ms):
+        fail("say --peak-n and --rise-ms, or a --preset: impulse, toggle-recoil", USAGE)
+    said = {"preset": preset, "peak_n": peak_n, "rise_ms": rise_ms, "preload_n": preload_n}
+    do(control, {"do": "thrust", "section": section, **said})
 
 
 @patient_app.command("set")
@@ -100,25 +100,59 @@ def patient_set(
     pelvic_n: Annotated[float, typer.Option(help="Newtons.")] = 200.0,
 ) -> None:
     """Lie down."""
-    _do(control, {"do": "patient", "load_n": [thoracic_n, lumbar_n, pelvic_n]})
+    do(control, {"do": "patient", "load_n": [thoracic_n, lumbar_n, pelvic_n]})
 
 
 @patient_app.command("clear")
 def patient_clear(control: Control) -> None:
     """Get off."""
-    _do(control, {"do": "patient", "load_n": None})
+    do(control, {"do": "patient", "load_n": None})
 
 
 @app.command()
 def pedal(position: Annotated[str, typer.Argument(help="down or up")], control: Control) -> None:
     """Press or let go of the pedal."""
-    _do(control, {"do": "pedal", "down": _chosen(position, "down", "up")})
+    do(control, {"do": "pedal", "down": chosen(position, "down", "up")})
 
 
 @app.command()
 def estop(position: Annotated[str, typer.Argument(help="open or close")], control: Control) -> None:
     """Open the e-stop chain (push the red button) or close it."""
-    _do(control, {"do": "estop", "open": _chosen(position, "open", "close")})
+    do(control, {"do": "estop", "open": chosen(position, "open", "close")})
+
+
+@app.command()
+def button(position: Annotated[str, typer.Argument(help="down or up")], control: Control) -> None:
+    """Press or let go of the table's own stop button."""
+    do(control, {"do": "button", "down": chosen(position, "down", "up")})
+
+
+@hand_app.command("set")
+def hand_set(
+    section: SectionName,
+    control: Control,
+    height_mm: Annotated[float, typer.Option("--height-mm", help="Above the bottom stop.")],
+) -> None:
+    """Hold a hand in the gap: the section cannot pass it, up or down."""
+    do(control, {"do": "hand", "section": section, "height_mm": height_mm})
+
+
+@hand_app.command("clear")
+def hand_clear(section: SectionName, control: Control) -> None:
+    """Take it out."""
+    do(control, {"do": "hand", "section": section, "height_mm": None})
+
+
+@app.command()
+def reset(
+    control: Control,
+    cause: Annotated[
+        str,
+        typer.Option("--cause", help="power-on, brown-out, watchdog, external or software"),
+    ] = "external",
+) -> None:
+    """Restart the board; the table stays as it stands."""
+    do(control, {"do": "reset", "cause": cause})
 
 
 @app.command()
@@ -161,26 +195,6 @@ def world(
         typer.echo(f"{told['virtual_s']} s in {told['wall_s']} s: {speed:.0f} times real time")
     if told["violations"]:
         raise typer.Exit(1)
-
-
-def _chosen(word: str, yes: str, no: str) -> bool:
-    if word not in (yes, no):
-        _fail(f"say {yes} or {no}, not {word!r}", USAGE)
-    return word == yes
-
-
-def _do(control: str, deed: dict[str, Any]) -> None:
-    try:
-        asyncio.run(ask(control, deed))
-    except DeedRefused as error:
-        _fail(str(error), REFUSED)
-    except ControlError as error:
-        _fail(str(error), NO_SIMULATOR)
-
-
-def _fail(sentence: str, code: int) -> None:
-    typer.echo(f"droptable-sim: {sentence}", err=True)
-    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -9,14 +9,15 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from droptable.daemon.clock import Clock, SystemClock
 from droptable.link.transport import parse_tcp
 from droptable.link.transport_listen import listen, parse_listen
-from firmware_sim.control import ControlPort, carry_out
+from firmware_sim.control import ControlPort
+from firmware_sim.deeds import carry_out
 from firmware_sim.mechanics import Mechanics
 from firmware_sim.simulated_board import SimulatedBoard
 
@@ -135,11 +136,18 @@ async def serve(
     """Serve until `ended` is set. `announce(link, control)` is called once both can be reached.
 
     Raises ValueError for a link, an address or a name that is none, and OSError for a place that
-    cannot be had.
+    cannot be had; and what the board raised, if its own law was broken: all its outputs are off then.
     """
     if not (len(hw_id) == HW_ID_CHARACTERS and hw_id.isascii() and hw_id.isprintable()):
         raise ValueError(f"{hw_id!r} is not a board's name; it has eight ASCII characters")
     control_at = None if control is None else parse_tcp(control)
+    loop = asyncio.get_running_loop()
+    broke: list[Exception] = []
+
+    def on_broken(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        broke.append(context.get("exception") or RuntimeError(context["message"]))
+        ended.set()
+
     clock = SystemClock()
     store = None if params_file is None else ParamFile(params_file)
     board = SimulatedBoard(
@@ -149,7 +157,7 @@ async def serve(
         params=None if store is None else store.read(),
     )
     served = ServedBoard(board, clock, store)
-    port = ControlPort(lambda deed: served.touch(partial(carry_out, deed)))
+    port = ControlPort(lambda deed: served.touch(partial(carry_out, deed, board=board)))
     listener = await listen(
         parse_listen(link),
         on_bytes=served.heard,
@@ -158,12 +166,16 @@ async def serve(
     )
     try:
         opened = None if control_at is None else await port.open(control_at.host, control_at.port)
+        loop.set_exception_handler(on_broken)
         announce(str(listener.address), opened)
         await ended.wait()
     finally:
+        loop.set_exception_handler(None)
         await port.close()
         listener.close()
         served.close()
+    if broke:
+        raise broke[0]
 
 
 class Announce:

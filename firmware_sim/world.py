@@ -19,11 +19,15 @@ from random import Random
 from typing import cast
 
 from droptable.board.model import Phase
+from droptable.core.events import CalibrationChanged, DiskLooked, LoopLooked
 from droptable.core.limits import SectionLimits, Settings
+from droptable.core.model import Calibration
 from droptable.daemon.connection import Stream
 from droptable.daemon.gateway import Gateway
 from droptable.daemon.outcome import Outcome, Refused
+from droptable.daemon.roles import HOUSEKEEPER
 from droptable.daemon.runner import Runner
+from droptable.daemon.snapshot import SectionShown
 from droptable.journal.event import Draft, Event
 from droptable.link.params import TABLE_SECTION, Key, params_crc
 from droptable.sections import Section
@@ -41,6 +45,9 @@ EDGE_ERROR_US = 100
 
 LAST_KEPT = 50
 
+PRACTITIONER = HOUSEKEEPER
+"""Alone in the practice, and so the one who clears what is for a technician, too."""
+
 SECTION_PARAMS: dict[Key, int] = {
     Key.COCK_TIMEOUT_MS: 2_000,
     Key.LOWER_TIMEOUT_MS: 4_000,
@@ -57,6 +64,10 @@ SECTION_PARAMS: dict[Key, int] = {
     Key.TENSION_TOLERANCE_DN: 200,
     Key.DROP_HEIGHT_UM: 19_000,
 }
+CALIBRATION = Calibration("drawings", "SIM00001", expires_us=10**15)
+CALIBRATED = CalibrationChanged((CALIBRATION, CALIBRATION, CALIBRATION))
+"""The simulated table is as its drawings say."""
+
 TABLE_PARAMS: dict[Key, int] = {
     Key.SUPPLY_MIN_MV: 20_000,
     Key.AIR_MIN_KPA: 400,
@@ -181,6 +192,8 @@ class World:
         runner = Runner(
             settings(), open_stream=self._open_stream, journal=self._journal, clock=self._clock
         )
+        for sensed in (CALIBRATED, DiskLooked(10_000), LoopLooked(0)):
+            runner.sense(sensed)
         # A stand-in with what a gateway asks of a journal while nobody reads it.
         self._gateway = Gateway(runner, self._journal, self._clock, table="world")  # type: ignore[arg-type]
         connected = asyncio.create_task(runner.run(), name="runner")
@@ -254,7 +267,7 @@ class World:
         await self._take_control()
         match self._seen(section):
             case "UNKNOWN":
-                await self._gateway.act("home", section, "practitioner")
+                await self._gateway.act("home", section, PRACTITIONER)
             case "FAULT":
                 await self._clear(section)
             case "LOCKED" | "HALTED":
@@ -268,33 +281,49 @@ class World:
 
     async def _take_control(self) -> None:
         """Take the lease, and a latched stop back; what is refused is tried again next time."""
-        await self._gateway.take_lease("practitioner")
-        if self._gateway.snapshot().stop.latched:
-            await self._gateway.reset_stop("practitioner")
+        await self._gateway.take_lease(PRACTITIONER)
+        if not self._gateway.snapshot().stop.latched:
+            return
+        # What stopped the table has to be cleared before the stop is taken back.
+        for section in Section:
+            if self._seen(section) == "FAULT":
+                await self._clear(section)
+        await self._gateway.reset_stop(PRACTITIONER)
 
     async def _clear(self, section: Section) -> None:
         """Set the tension anew, as a STOP leaves the actuator where it was; then clear."""
-        await self._gateway.set_tension(section, 400.0, "practitioner")
+        await self._set_tension(section)
         await self._pause(2_000)
-        await self._gateway.take_lease("practitioner")
-        await self._gateway.act("clear-fault", section, "practitioner")
+        await self._gateway.take_lease(PRACTITIONER)
+        await self._gateway.act("clear-fault", section, PRACTITIONER)
 
     async def _cock(self, section: Section) -> None:
-        tension_n = self._dice.choice((300.0, 400.0))
-        await self._gateway.set_tension(section, tension_n, "practitioner")
+        await self._set_tension(section)
         await self._pause(2_000)
-        await self._gateway.take_lease("practitioner")
+        await self._gateway.take_lease(PRACTITIONER)
         await self._until_still("cock", section)
 
     async def _until_still(self, verb: str, section: Section) -> None:
         """Begin a motion and keep the lease until it has ended, or forget to."""
-        outcome = await self._gateway.act(verb, section, "practitioner")
+        outcome = await self._gateway.act(verb, section, PRACTITIONER)
         if isinstance(outcome, Refused) or self._dice.random() < 0.05:
             return
         await self._keep_lease(while_in=("COCKING", "LOWERING", "SECURING"), section=section)
 
+    async def _set_tension(self, section: Section) -> None:
+        """What suits whoever lies there now: 80 to 150 N above the load."""
+        load_n = self._shown(section).load_n or 0.0
+        tension_n = max(100.0, load_n + self._dice.choice((80.0, 150.0)))
+        await self._gateway.set_tension(section, tension_n, PRACTITIONER)
+
     async def _arm_and_thrust(self, section: Section) -> None:
-        outcome: Outcome = await self._gateway.act("arm", section, "practitioner")
+        # Whoever lay down since, or the end of a lease, makes another tension necessary.
+        against = {reason.code for reason in self._shown(section).ready.arm}
+        if against & {"TENSION_LEFT", "TENSION_UNCONFIRMED", "TENSION_LOW", "TENSION_HIGH"}:
+            await self._set_tension(section)
+            await self._pause(2_000)
+            await self._take_control()
+        outcome: Outcome = await self._gateway.act("arm", section, PRACTITIONER)
         if isinstance(outcome, Refused):
             return
         await self._pause(self._dice.randrange(0, 1_500))
@@ -306,7 +335,7 @@ class World:
 
     async def _keep_lease(self, *, while_in: tuple[str, ...], section: Section) -> None:
         for _ in range(100):
-            await self._gateway.take_lease("practitioner")
+            await self._gateway.take_lease(PRACTITIONER)
             await self._pause(250)
             if self._seen(section) not in while_in:
                 return
@@ -327,8 +356,11 @@ class World:
         self._served.touch(hand)
 
     def _seen(self, section: Section) -> str:
+        return self._shown(section).phase
+
+    def _shown(self, section: Section) -> SectionShown:
         shown = self._gateway.snapshot().sections
-        return (shown.thoracic, shown.lumbar, shown.pelvic)[section].phase
+        return (shown.thoracic, shown.lumbar, shown.pelvic)[section]
 
     async def _pause(self, pause_ms: int) -> None:
         await self._clock.sleep_until_us(self._clock.monotonic_us() + pause_ms * 1000)
@@ -345,7 +377,7 @@ class World:
             while not usable and self._clock.monotonic_us() - began_us < USABLE_WITHIN_S * 1e6:
                 if self._seen(section) == "COCKED":
                     await self._take_control()
-                    await self._gateway.act("lock", section, "practitioner")
+                    await self._gateway.act("lock", section, PRACTITIONER)
                     await self._keep_lease(while_in=("LOWERING", "SECURING"), section=section)
                     usable = self._seen(section) == "LOCKED"
                 else:

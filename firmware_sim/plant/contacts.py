@@ -34,6 +34,15 @@ class Contact:
         self.closed = closed
         self._edges_us = self._chatter(now_us)
 
+    def chatters(self, bounce: BounceSettings) -> None:
+        """From its next move on it bounces like this."""
+        self._bounce = bounce
+
+    def flutter(self, now_us: int, times: int, every_us: int) -> None:
+        """It opens and closes `times` times, an even number, and ends as it is pushed."""
+        self.closed = self.pressed
+        self._edges_us = deque(now_us + every_us * n for n in range(1, times + 1))
+
     def advance(self, now_us: int) -> None:
         """Let the edges pass that are due."""
         while self._edges_us and self._edges_us[0] <= now_us:

@@ -26,6 +26,14 @@ def _mixed(word: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What the converter shows: the counts, None when it calls them invalid, and of which sample."""
+
+    raw: int | None
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoadCell:
     """One section's cell; `key` tells its noise from that of every other cell and seed."""
 

@@ -71,7 +71,7 @@ class Ramp:
 
 
 class Fall:
-    """A fall to the bottom stop, summed once when it begins.
+    """A fall to the bottom stop or to what lies above it, summed once when it begins.
 
     In a step of length dt with the acceleration a the way is v dt + a dt²/2 and the speed gained
     a dt. Each step takes its acceleration at its middle, so a constant force is summed exactly, and
@@ -80,17 +80,23 @@ class Fall:
     """
 
     def __init__(
-        self, from_us: int, height_um: float, speed: float, pull: Callable[[int], float]
+        self,
+        from_us: int,
+        height_um: float,
+        speed: float,
+        pull: Callable[[int], float],
+        floor_um: float = 0.0,
     ) -> None:
         """`speed` is downwards in µm/µs (that is m/s), `pull` the acceleration in m/s², above 0."""
         self.from_us = from_us
         self.top_um = height_um
+        self.floor_um = floor_um
         self._fallen_um = [0.0]
         self._speed = [speed]
         self._pull: list[float] = []
-        while self._fallen_um[-1] < height_um:
+        while self._fallen_um[-1] < height_um - floor_um:
             self._take_step(pull)
-        self.lands_us = self.first_us_at(0.0)
+        self.lands_us = self.first_us_at(floor_um)
 
     def _take_step(self, pull: Callable[[int], float]) -> None:
         dt = FALL_STEP_US
@@ -106,7 +112,7 @@ class Fall:
         return step, now_us - self.from_us - step * FALL_STEP_US
 
     def height_um(self, now_us: int) -> float:
-        return 0.0 if now_us >= self.lands_us else self._on_the_way(now_us)
+        return self.floor_um if now_us >= self.lands_us else self._on_the_way(now_us)
 
     def speed(self, now_us: int) -> float:
         """Downwards, in µm/µs; up to the moment of landing, not after it."""
@@ -114,7 +120,7 @@ class Fall:
         return self._speed[step] + self._pull[step] * dt
 
     def first_us_at(self, height_um: float) -> int:
-        """The first microsecond at which the section is at `height_um` or below."""
+        """The first microsecond at which the section is at `height_um` or below; not below its floor."""
         way_um = self.top_um - height_um
         if way_um <= 0:
             return self.from_us

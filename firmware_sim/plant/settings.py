@@ -28,6 +28,10 @@ class Calibration:
         if self.load_span_un == 0 or self.tension_span_un == 0:
             raise ValueError("a span of 0 gives no force")
 
+    def steps_a_second(self, tension_n_s: float) -> float:
+        """How fast the actuator goes when the breakaway force changes at this rate."""
+        return abs(tension_n_s * 1e6 / self.tension_span_un)
+
     def tension_steps_for(self, breakaway_n: float) -> int:
         """Where the actuator stands when the section breaks away at `breakaway_n`."""
         return self.tension_zero + round(breakaway_n * 1e6 / self.tension_span_un)
@@ -48,11 +52,15 @@ class SectionSettings:
     friction_n: float = 15.0
     """What the guides hold against a fall, at every speed the same."""
     lift_um_s: int = 100_000
+    lift_n_kpa: float = 2.0
+    """What the lift pushes with for each kPa: a cylinder of 50 mm has 1.96 N."""
     lowering_um_s: int = 100_000
     leak_um_s: int = 0
     """How fast it sinks by itself while no pin holds it."""
     pin_travel_us: int = 25_000
     """From wholly in to wholly withdrawn, and back; solenoid pins take 10 to 50 ms."""
+    pin_spring_broken: bool = False
+    """The pin stays out once it was withdrawn."""
     pin_slack_um: int = 1_000
     """How far from the top or the bottom the pin still finds its hole."""
     up_switch_um: int = 0
@@ -63,6 +71,10 @@ class SectionSettings:
     """The actuator's far stop; the near one is 0."""
     tension_steps_s: int = 2_000
     """The actuator's speed: 500 N a second."""
+    tension_slip_n_s: float = 0.0
+    """Above 0 the actuator runs back at this rate, whatever it is told."""
+    chatter_us: int = 0
+    """Above 0 the section's switches chatter up to so long, and mostly that long, at each move."""
     load_noise_n: float = 3.0
     """One sigma of a sample."""
     truth: Calibration = NOMINAL
@@ -79,12 +91,17 @@ class SectionSettings:
             "friction_n must be 0 to half the weight of the section": (
                 0 <= self.friction_n <= self.mass_kg * GRAVITY_M_S2 / 2
             ),
-            "lift_um_s, lowering_um_s, pin_travel_us and tension_steps_s must be above 0": (
-                min(self.lift_um_s, self.lowering_um_s, self.pin_travel_us, self.tension_steps_s)
-                > 0
+            "lift_um_s, lift_n_kpa and lowering_um_s must be above 0": (
+                min(self.lift_um_s, self.lift_n_kpa, self.lowering_um_s) > 0
             ),
-            "leak_um_s and load_noise_n must not be below 0": (
-                self.leak_um_s >= 0 and self.load_noise_n >= 0
+            "pin_travel_us and tension_steps_s must be above 0": (
+                min(self.pin_travel_us, self.tension_steps_s) > 0
+            ),
+            "leak_um_s, load_noise_n and tension_slip_n_s must not be below 0": (
+                min(self.leak_um_s, self.load_noise_n, self.tension_slip_n_s) >= 0
+            ),
+            "chatter_us must be 0 or 100 and more": (
+                self.chatter_us == 0 or self.chatter_us >= 100
             ),
             "pin_slack_um, up_switch_um and down_switch_um must not reach half the way": all(
                 0 <= reach_um < top_um // 2
@@ -137,6 +154,15 @@ class MechanicsSettings:
     bounce: BounceSettings = field(default_factory=BounceSettings)
     supply_mv: int = 24_000
     air_kpa: int = 600
+    """Where the compressor cuts out, above the room's pressure."""
+    air_refill_kpa_s: float = 10.0
+    """A small compressor, 24 l a minute, on a reservoir of 4 l."""
+    air_stroke_kpa_s: float = 35.0
+    """What a rising lift takes: a 50 mm cylinder at 100 mm/s fills with 0.2 l/s of 700 kPa absolute."""
+
+    def __post_init__(self) -> None:
+        if min(self.supply_mv, self.air_kpa, self.air_refill_kpa_s, self.air_stroke_kpa_s) < 0:
+            raise ValueError("no supply, pressure or use of air is below 0")
 
     @classmethod
     def alike(

@@ -74,6 +74,29 @@ class ThrustShape:
         return Thrust(tuple(knots_us), (from_n, self.preload_n, self.peak_n, self.peak_n, 0.0))
 
 
+MANUAL = ThrustShape(
+    peak_n=400.0, rise_ms=120.0, preload_n=50.0, preload_ms=100.0, hold_ms=20.0, release_ms=120.0
+)
+"""What a hand does of which only the peak and the rise are said."""
+
+PRESETS: dict[str, ThrustShape] = {
+    # Taken up slowly, then in the middle of what is usual.
+    "impulse": ThrustShape(
+        peak_n=400.0,
+        rise_ms=120.0,
+        preload_n=60.0,
+        preload_ms=300.0,
+        hold_ms=20.0,
+        release_ms=120.0,
+    ),
+    # Hardly leant in, as fast as hands are, and away again at once.
+    "toggle-recoil": ThrustShape(
+        peak_n=300.0, rise_ms=80.0, preload_n=20.0, preload_ms=100.0, hold_ms=0.0, release_ms=40.0
+    ),
+}
+"""Thrusts as they are taught, each within what is usual; start there and change what you like."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Spell:
     """A stretch of time with one patient's load and one thrust."""

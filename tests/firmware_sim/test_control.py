@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,13 +13,15 @@ from firmware_sim.control import (
     LINE_MAX_BYTES,
     ControlError,
     ControlPort,
-    Deed,
     DeedRefused,
     ask,
-    carry_out,
 )
+from firmware_sim.deeds import Deed, carry_out
+from firmware_sim.faults import FAULTS, SetFault
+from firmware_sim.history import CHANGES_KEPT
 from firmware_sim.mechanics import Mechanics
 from tests.brokers import LOOPBACK, free_port
+from tests.firmware_sim.mechanics_bench import drive, events, rest
 
 
 class Hand:
@@ -27,12 +30,34 @@ class Hand:
     def __init__(self) -> None:
         self.mechanics = Mechanics(seed=1)
         self.done: list[str] = []
+        self.board: BoardOnPaper | None = None
         self.port = ControlPort(self.act)
         self.address = ""
 
     def act(self, deed: Deed) -> dict[str, Any]:
         self.done.append(deed.do)
-        return carry_out(deed, self.mechanics)
+        return carry_out(deed, self.mechanics, self.board)
+
+
+class BoardOnPaper:
+    """A board that notes down what it is had with."""
+
+    def __init__(self) -> None:
+        self.restarts: list[int] = []
+        self._set: dict[str, SetFault] = {}
+
+    @property
+    def faults(self) -> tuple[SetFault, ...]:
+        return tuple(self._set.values())
+
+    def set_fault(self, fault: SetFault) -> None:
+        self._set[fault.fault.name] = fault
+
+    def clear_fault(self, fault: SetFault) -> None:
+        self._set.pop(fault.fault.name, None)
+
+    def restart(self, cause: int) -> None:
+        self.restarts.append(cause)
 
 
 @pytest.fixture
@@ -45,7 +70,7 @@ async def hand() -> AsyncIterator[Hand]:
 
 async def test_each_deed_reaches_the_table(hand: Hand) -> None:
     table = hand.mechanics
-    assert await ask(hand.address, {"do": "patient", "load_n": [250, 150.5, 200]}) == {}
+    assert await ask(hand.address, {"do": "patient", "load_n": [250, 150.5, 200]}) == {"now_us": 0}
     assert table.truth(Section.LUMBAR).load_n == pytest.approx(150.5)
     await ask(hand.address, {"do": "patient", "load_n": None})
     assert table.truth(Section.LUMBAR).load_n == 0
@@ -60,18 +85,158 @@ async def test_each_deed_reaches_the_table(hand: Hand) -> None:
     truth = await ask(hand.address, {"do": "truth"})
     assert truth["sections"]["pelvic"] == {
         "height_um": 0,
+        "velocity_um_s": 0,
         "pin_in": True,
         "falling": False,
+        "load_n": 0,
+        "breakaway_n": 0,
         "drops": 0,
+        "outputs": {"lift": False, "pin_withdrawn": False, "lowering": False},
     }
+    assert (truth["estop_open"], truth["pedal_down"], truth["button_down"]) == (True, True, False)
     assert truth["now_us"] == table.now_us
     assert hand.done == ["patient", "patient", "estop", "pedal", "supply", "air", "thrust", "truth"]
+
+
+async def test_a_thrust_is_a_preset_but_for_what_is_said(hand: Hand) -> None:
+    table = hand.mechanics
+    thrust = {"do": "thrust", "section": "lumbar"}
+
+    async def peak_n(**more: Any) -> float:
+        await ask(hand.address, {**thrust, **more})
+        forces = []
+        for us, _ in events(table, table.now_us + 1_000_000):
+            forces.append((table.truth(Section.LUMBAR).load_n, us))
+        return max(forces)[0]
+
+    assert await peak_n(preset="impulse") == pytest.approx(400)
+    assert await peak_n(preset="toggle-recoil") == pytest.approx(300)
+    assert await peak_n(preset="impulse", peak_n=550) == pytest.approx(550)
+    assert await peak_n(peak_n=250, rise_ms=100) == pytest.approx(250)
+
+
+async def test_hand_and_button_reach_the_table(hand: Hand) -> None:
+    table = hand.mechanics
+    at = {"do": "hand", "section": "pelvic"}
+    await ask(hand.address, {**at, "height_mm": 4.5})
+    drive(table, Section.PELVIC, pin_withdrawn=True)
+    rest(table)
+    drive(table, Section.PELVIC, pin_withdrawn=True, lift=True)
+    rest(table)
+    truth = await ask(hand.address, {"do": "truth"})
+    pelvic = truth["sections"]["pelvic"]
+    assert (pelvic["height_um"], pelvic["outputs"]["lift"]) == (4_500, True)
+    assert not pelvic["pin_in"]
+    await ask(hand.address, {**at, "height_mm": None})
+    rest(table)
+    assert table.truth(Section.PELVIC).height_um == 19_000
+    await ask(hand.address, {"do": "button", "down": True})
+    assert table.inputs().stop_button
+
+
+async def test_the_history_is_told_from_a_moment_on_at_the_tables_own_time(hand: Hand) -> None:
+    table = hand.mechanics
+    began = await ask(hand.address, {"do": "history"})
+    assert [entry["section"] for entry in began["entries"]] == ["thoracic", "lumbar", "pelvic"]
+    table.advance(500)
+    drive(table, pin_withdrawn=True)
+    told = await ask(hand.address, {"do": "history", "after_us": began["now_us"]})
+    assert told == {
+        "now_us": 500,
+        "entries": [
+            {
+                "us": 500,
+                "section": "lumbar",
+                "lift": False,
+                "pin_withdrawn": True,
+                "lowering": False,
+                "up": False,
+                "down": True,
+                "pin": True,
+            }
+        ],
+    }
+
+
+async def test_a_whole_history_fits_in_an_answer(hand: Hand) -> None:
+    table = hand.mechanics
+    for _ in range(CHANGES_KEPT):
+        table.advance(table.now_us + 1)
+        still = table.driven[0]
+        table.drive((replace(still, lift=not still.lift), *table.driven[1:]))
+    told = await ask(hand.address, {"do": "history"})
+    assert len(told["entries"]) == CHANGES_KEPT
+
+
+async def test_faults_are_told_set_and_mended(hand: Hand) -> None:
+    board = BoardOnPaper()
+    hand.board = board
+    told = await ask(hand.address, {"do": "faults"})
+    assert [fault["name"] for fault in told["known"]] == list(FAULTS)
+    leak = next(fault for fault in told["known"] if fault["name"] == "leak")
+    assert leak == {
+        "name": "leak",
+        "text": FAULTS["leak"].text,
+        "scope": "section",
+        "value": {"unit": "um/s", "low": 1, "high": 200_000, "default": 2_000},
+    }
+    assert told["known"][0]["value"] is None
+    for deed in (
+        {"name": "leak", "section": "lumbar", "value": 5_000},
+        {"name": "up-stuck-open", "section": "pelvic"},
+        {"name": "air-low"},
+        {"name": "clock-rate", "value": -1.5},
+    ):
+        assert await ask(hand.address, {"do": "fault", **deed}) == {"now_us": 0}
+    there = [
+        {"name": "leak", "section": "lumbar", "value": 5_000},
+        {"name": "up-stuck-open", "section": "pelvic", "value": None},
+        {"name": "air-low", "section": None, "value": 200},
+        {"name": "clock-rate", "section": None, "value": -1.5},
+    ]
+    assert (await ask(hand.address, {"do": "faults"}))["set"] == there
+    await ask(hand.address, {"do": "fault", "name": "leak", "section": "lumbar", "on": False})
+    assert (await ask(hand.address, {"do": "faults"}))["set"] == there[1:]
+    await ask(hand.address, {"do": "fault_clear"})
+    assert (await ask(hand.address, {"do": "faults"}))["set"] == []
+
+
+async def test_a_reset_reaches_the_board_with_its_cause(hand: Hand) -> None:
+    board = BoardOnPaper()
+    hand.board = board
+    await ask(hand.address, {"do": "reset"})
+    await ask(hand.address, {"do": "reset", "cause": "brown-out"})
+    assert board.restarts == [4, 2]
+
+
+async def test_a_board_that_is_a_program_takes_only_what_its_table_can_have(hand: Hand) -> None:
+    told = await ask(hand.address, {"do": "faults"})
+    assert "leak" in {fault["name"] for fault in told["known"]}
+    assert "clock-rate" not in {fault["name"] for fault in told["known"]}
+    for deed in ({"do": "fault", "name": "clock-rate"}, {"do": "reset"}):
+        with pytest.raises(DeedRefused, match="only a simulated board"):
+            await ask(hand.address, deed)
+    await ask(hand.address, {"do": "fault", "name": "supply-low"})
+    await ask(hand.address, {"do": "fault_clear"})
+    assert hand.mechanics.faults == ()
 
 
 @pytest.mark.parametrize(
     ("deed", "says"),
     [
         ({"do": "dance"}, "dance"),
+        ({"do": "thrust", "section": "pelvic"}, "say peak_n and rise_ms, or a preset: impulse, "),
+        ({"do": "thrust", "section": "pelvic", "preset": "shove"}, "'impulse' or 'toggle-recoil'"),
+        ({"do": "hand", "section": "pelvic", "height_mm": 0}, "height_mm"),
+        ({"do": "hand", "section": "pelvic", "height_mm": 19.0}, "gap is 19 mm high"),
+        ({"do": "reset", "cause": "boredom"}, "'power-on', 'brown-out', 'watchdog'"),
+        ({"do": "fault", "name": "rust"}, "no fault 'rust'; the faults are up-stuck-closed"),
+        ({"do": "fault", "name": "leak"}, "name it: thoracic, lumbar, pelvic"),
+        ({"do": "fault", "name": "leak", "section": "cervical"}, "'thoracic', 'lumbar'"),
+        ({"do": "fault", "name": "leak", "section": "pelvic", "value": 0}, "1 to 200000 um/s"),
+        ({"do": "fault", "name": "air-low", "section": "pelvic"}, "name no section"),
+        ({"do": "fault", "name": "pin-stuck-in", "section": "pelvic", "value": 1}, "no value"),
+        ({"do": "fault", "name": "leak", "section": "pelvic", "value": float("nan")}, "value"),
         ({}, "discriminator"),
         ({"do": "thrust", "section": "cervical", "peak_n": 1, "rise_ms": 1}, "section"),
         ({"do": "thrust", "section": "pelvic", "peak_n": 0, "rise_ms": 1}, "peak_n"),
@@ -97,6 +262,7 @@ async def test_what_no_table_takes_is_refused_with_the_reason(
     with pytest.raises(DeedRefused, match=f"the simulator refused: .*{says}"):
         await ask(hand.address, deed)
     assert hand.mechanics.inputs() == before
+    assert hand.mechanics.faults == ()
     assert await ask(hand.address, {"do": "truth"})
 
 

@@ -1,6 +1,6 @@
 """The table as the board meets it: what outputs do, what the switches say, and when."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from droptable.board.model import Inputs, SectionOutputs
 from droptable.sections import Section
+from firmware_sim.faults import FAULTS, Scope, SetFault, wanted
 from firmware_sim.mechanics import Mechanics, MechanicsSettings, PhysicalDrop
 from firmware_sim.plant.settings import NOMINAL, BounceSettings, SectionSettings
 from tests.firmware_sim.mechanics_bench import (
@@ -286,14 +287,30 @@ WORLD = MechanicsSettings.alike(SectionSettings(leak_um_s=30_000, up_switch_um=1
 outputs = st.builds(
     SectionOutputs, st.booleans(), st.booleans(), st.booleans(), st.sampled_from([0, 900, 1_500])
 )
+SOME_FAULTS = tuple(
+    wanted(name, LUMBAR if fault.scope is Scope.SECTION else None, None)
+    for name, fault in FAULTS.items()
+    if fault.scope is not Scope.BOARD
+)
+
+
+@dataclass(frozen=True)
+class HandAt:
+    section: Section
+    height_um: int | None
+
+
 deeds = st.lists(
     st.tuples(
         st.integers(0, 150_000),
         st.one_of(
             st.tuples(outputs, outputs, outputs),
             st.tuples(st.sampled_from(Section), st.floats(0, 900), st.floats(0, 170)),
-            st.one_of(st.none(), st.tuples(*[st.floats(0, 300)] * 3)),
+            st.one_of(st.none(), st.tuples(*[st.floats(0, 1_200)] * 3)),
             st.booleans(),
+            st.builds(HandAt, st.sampled_from(Section), st.none() | st.integers(1, TOP_UM - 1)),
+            st.sampled_from(SOME_FAULTS),
+            st.integers(0, 600),
         ),
     ),
     max_size=12,
@@ -304,12 +321,23 @@ def do(table: Mechanics, deed: object) -> None:
     match deed:
         case bool():
             table.pedal(deed)
+        case int():
+            table.air(deed)
+        case HandAt(section, height_um):
+            table.hand(section, height_um)
+        case SetFault():
+            if deed in table.faults:
+                table.clear_fault(deed)
+            else:
+                table.set_fault(deed)
         case None | (float(), float(), float()):
             table.patient(deed)
         case (Section() as section, float() as peak_n, float() as rise_ms):
             table.thrust(section, peak_n=peak_n, rise_ms=rise_ms, preload_n=0, hold_ms=7)
         case _:
             table.drive(deed)
+    due_us = table.next_event_us()
+    assert due_us is None or due_us > table.now_us
 
 
 def played(
@@ -400,6 +428,8 @@ def test_with_all_off_every_table_comes_to_rest_and_its_switches_settle_on_the_t
         for _ in events(table, table.now_us + wait_us):
             pass
         do(table, deed)
+    for fault in table.faults:
+        table.clear_fault(fault)
     # Lifted again and again under more load than the tension holds, it would fall for ever.
     table.drive((SectionOutputs(), SectionOutputs(), SectionOutputs()))
     rest(table)

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from droptable.board.endpoint import Endpoint
 from droptable.link.frames import Decoder, encode
-from droptable.link.messages import FROM_BOARD, Beat, Hello, ParamSet, Status, Welcome
+from droptable.link.messages import FROM_BOARD, Beat, Boot, Hello, ParamSet, Status, Welcome
+from firmware_sim.deeds import Reset, carry_out
 from firmware_sim.mechanics import Mechanics
 from firmware_sim.serve import Announce, ParamFile, ServedBoard, serve
 from firmware_sim.simulated_board import SimulatedBoard
@@ -70,6 +73,26 @@ def test_only_the_newest_host_hears_the_board() -> None:
         assert len(second.of(Welcome)) == 1
         running.lost("gone")
         running.heard(b"")
+        running.close()
+
+    run_virtual(scene())
+
+
+def test_a_reset_from_outside_is_told_at_once_and_the_clock_begins_anew() -> None:
+    async def scene() -> None:
+        running, host = served(), Host()
+        running.connected(host)
+        running.heard(encode(0, 7, Hello()))
+        await VirtualClock().sleep_until_us(30_000)
+        reset = Reset(do="reset", cause="watchdog")
+        told = running.touch(partial(carry_out, reset, board=running.board))
+        assert told == {"now_us": 30_000}
+        boots = [boot for boot in host.of(Boot) if isinstance(boot, Boot)]
+        assert (boots[-1].boot_id, boots[-1].reset_cause) == (6, 3)
+        running.heard(encode(0, 8, Hello()))
+        await VirtualClock().sleep_until_us(60_000)
+        statuses = [status for status in host.of(Status) if isinstance(status, Status)]
+        assert statuses[-1].board_us == 20_000
         running.close()
 
     run_virtual(scene())
@@ -168,6 +191,32 @@ async def test_a_taken_control_port_ends_it_and_frees_the_link(tmp_path: Path) -
     async with other:
         with pytest.raises(OSError, match="address already in use"):
             await serve_at(f"unix:{tmp_path}/board", control=f"{LOOPBACK}:{port}")
+    assert left_in(tmp_path) == []
+
+
+async def test_a_board_whose_law_breaks_ends_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LawBrokenError(Exception):
+        pass
+
+    def broken(*_: object) -> None:
+        raise LawBrokenError
+
+    def announce(*_: object) -> None:
+        monkeypatch.setattr(Endpoint, "advance", broken)
+
+    async with asyncio.timeout(10):
+        with pytest.raises(LawBrokenError):
+            await serve(
+                f"unix:{tmp_path}/board",
+                control=None,
+                seed=0,
+                hw_id="SIM00001",
+                params_file=None,
+                announce=announce,  # type: ignore[arg-type]
+                ended=asyncio.Event(),
+            )
     assert left_in(tmp_path) == []
 
 

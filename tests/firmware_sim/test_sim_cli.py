@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from firmware_sim.cli import app
+from firmware_sim.faults import FAULTS
 from tests.brokers import LOOPBACK, free_port
 from tests.system.house import Program, simulator
 
@@ -33,6 +34,14 @@ async def test_the_hand(tmp_path: Path) -> None:
             ("estop", "open"),
             ("estop", "close"),
             ("patient", "clear"),
+            ("thrust", "lumbar", "--preset", "toggle-recoil"),
+            ("thrust", "lumbar", "--preset", "impulse", "--peak-n", "550"),
+            ("button", "down"),
+            ("button", "up"),
+            ("hand", "set", "pelvic", "--height-mm", "6"),
+            ("hand", "clear", "pelvic"),
+            ("reset",),
+            ("reset", "--cause", "brown-out"),
         ):
             assert await asyncio.to_thread(typed, *words, **at) == (0, "")
         await sim.end()
@@ -48,6 +57,64 @@ async def test_the_hand_says_what_it_cannot_do(tmp_path: Path) -> None:
         assert "'thoracic', 'lumbar' or 'pelvic'" in said
         code, said = await asyncio.to_thread(typed, "pedal", "sideways", "--control", sim.control)
         assert (code, said) == (2, "droptable-sim: say down or up, not 'sideways'\n")
+
+
+async def test_faults_are_listed_set_and_cleared(tmp_path: Path) -> None:
+    async with simulator(tmp_path) as sim:
+        at = {"DROPTABLE_SIM_CONTROL": sim.control}
+
+        async def said(*words: str) -> tuple[int, str]:
+            return await asyncio.to_thread(typed, "fault", *words, **at)
+
+        code, listed = await said("list")
+        assert code == 0
+        lines = listed.splitlines()
+        assert [line.split()[0] for line in lines[:-1]] == list(FAULTS)
+        assert lines[-1] == "set: none"
+        assert "(1 to 200000 um/s; 2000 unless told)" in listed
+        for words in (
+            ("set", "leak", "pelvic", "--value", "3000"),
+            ("set", "pin-stuck-in", "lumbar"),
+            ("set", "brown-out", "--value", "dropping"),
+            ("set", "clock-rate", "--value", "-1.5"),
+        ):
+            assert await said(*words) == (0, "")
+        _, listed = await said("list")
+        there = "pin-stuck-in lumbar; leak pelvic 3000; brown-out 5; clock-rate -1.5"
+        assert listed.splitlines()[-1] == f"set: {there}"
+        assert await said("clear", "leak", "pelvic") == (0, "")
+        code, listed = await said("list", "--json")
+        told = json.loads(listed)
+        assert (code, told["schema"]) == (0, "sim-faults/1")
+        assert [fault["name"] for fault in told["set"]] == [
+            "pin-stuck-in",
+            "brown-out",
+            "clock-rate",
+        ]
+        assert await said("clear") == (0, "")
+        assert json.loads((await said("list", "--json"))[1])["set"] == []
+
+
+async def test_a_fault_that_cannot_be_is_told_with_what_can(tmp_path: Path) -> None:
+    async with simulator(tmp_path) as sim:
+        at = {"DROPTABLE_SIM_CONTROL": sim.control}
+        for words, code, says in (
+            (("fault", "set", "rust"), 3, "no fault 'rust'; the faults are up-stuck-closed"),
+            (("fault", "set", "leak"), 3, "name it: thoracic, lumbar, pelvic"),
+            (("fault", "set", "leak", "pelvic", "--value", "fast"), 2, "--value is a number"),
+            (("fault", "set", "leak", "pelvic", "--value", "dropping"), 2, "--value is a number"),
+            (("fault", "set", "leak", "pelvic", "--value", "0"), 3, "1 to 200000 um/s"),
+            (("fault", "clear", "rust"), 3, "no fault 'rust'"),
+            (("hand", "set", "pelvic", "--height-mm", "40"), 3, "gap is 19 mm high"),
+            (("reset", "--cause", "boredom"), 3, "'power-on', 'brown-out'"),
+            (("thrust", "pelvic", "--preset", "shove"), 3, "'impulse' or 'toggle-recoil'"),
+            (("thrust", "pelvic", "--peak-n", "400"), 2, "--rise-ms, or a --preset"),
+            (("button", "sideways"), 2, "say down or up"),
+        ):
+            told_code, told = await asyncio.to_thread(typed, *words, **at)
+            assert (told_code, says in told) == (code, True), told
+        told = (await asyncio.to_thread(typed, "fault", "list", **at))[1]
+        assert told.endswith("set: none\n")
 
 
 def test_without_a_simulator_it_says_how_to_start_one() -> None:

@@ -5,74 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from droptable.board.model import Feature
-from droptable.link.frames import Decoder, Frame, encode
-from droptable.link.messages import (
-    FROM_BOARD,
-    Beat,
-    Boot,
-    Command,
-    Hello,
-    ParamSet,
-    Status,
-    Welcome,
-)
+from droptable.link.frames import encode
+from droptable.link.messages import Boot, Hello, ParamSet, Status, Welcome
 from droptable.sections import Section
 from firmware_sim.mechanics import Mechanics
 from firmware_sim.simulated_board import ALL_FEATURES, SimulatedBoard
-
-SESSION = 7
-COCK, ARM, HOME = 1, 2, 5
-
-VALUES = (
-    *(2_000, 4_000, 300, 150, 50, 8_000, 20_000),
-    *(8_388, 50_000, 20_000, 3_200, 200, 250_000, 200, 19_000),
-)
-PARAMS = {
-    **{(section, key): value for section in range(3) for key, value in enumerate(VALUES, start=1)},
-    (255, 16): 20_000,
-    (255, 17): 400,
-    (255, 18): 30_000,
-}
-
-
-class Host:
-    """The least of a host: it beats, and keeps all that it hears."""
-
-    def __init__(self, board: SimulatedBoard) -> None:
-        self.board = board
-        self.frames: list[Frame] = []
-        self._decoder = Decoder(FROM_BOARD)
-        self._seq = 0
-        self._cmd_id = 0
-
-    def hear(self, sent: bytes) -> None:
-        self.frames += self._decoder.feed(sent)
-
-    def say(self, at_us: int, *messages: object) -> None:
-        frames = b""
-        for message in messages:
-            frames += encode(self._seq, SESSION, message)  # type: ignore[arg-type]
-            self._seq += 1
-        self.hear(self.board.advance(at_us, frames))
-
-    def beat_until(self, to_us: int, *, lease: bool = True, hold: bool = True) -> None:
-        """Beat every 50 ms from the present on."""
-        flags = Beat.LEASE * lease | Beat.HOLD * hold
-        for at_us in range(self.board.mechanics.now_us, to_us, 50_000):
-            self.say(at_us, Beat(flags, at_us // 1000))
-        self.hear(self.board.advance(to_us))
-
-    def command(self, verb: int, *, arg: int = 0) -> None:
-        self._cmd_id += 1
-        now_us = self.board.mechanics.now_us
-        self.say(now_us, Command(self._cmd_id, verb, 2, 0xFF, 250, now_us // 1000, arg))
-
-    @property
-    def status(self) -> Status:
-        return [f.message for f in self.frames if isinstance(f.message, Status)][-1]
-
-    def of(self, kind: type) -> list[object]:
-        return [frame.message for frame in self.frames if isinstance(frame.message, kind)]
+from tests.firmware_sim.board_bench import ARM, COCK, HOME, PARAMS, SESSION, Host
 
 
 @pytest.fixture
@@ -195,3 +133,19 @@ def test_a_parameter_that_is_set_is_kept_and_is_another_version(
     host.say(board.mechanics.now_us, ParamSet(900, 2, 11, 2_500))
     assert board.params[2, 11] == 2_500
     assert board.params_version is not before
+
+
+def test_a_board_whose_law_breaks_drops_all_outputs(
+    board: SimulatedBoard, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.command(COCK)
+    host.beat_until(1_800_000)
+    assert board.mechanics.driven[2].lift
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(board._endpoint, "advance", broken)
+    with pytest.raises(ZeroDivisionError):
+        board.touched()
+    assert not any(section.driven for section in (*board.outputs, *board.mechanics.driven))
