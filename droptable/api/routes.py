@@ -20,10 +20,15 @@ from droptable.api.schemas import (
     DoneShown,
     EventsAsked,
     EventsShown,
+    LegLengthAsked,
+    OwnSeriesAsked,
+    PresetAsked,
     Ready,
     RefusedShown,
     SectionName,
+    SeriesNow,
     StopSent,
+    TakeOverAnswered,
     TensionAsked,
     Up,
     VerbName,
@@ -143,6 +148,56 @@ async def release_lease(gateway: Door, actor: Actor) -> Response:
     return shown(await gateway.release_lease(actor))
 
 
+@table.post("/lease/take-over", response_model=DoneShown, responses=ACTION)
+async def take_over(gateway: Door, actor: Actor) -> Response:
+    """Ask for a lease that someone else has.
+
+    The table is made safe at once; the holder gives it or keeps it, and after 10 s without an
+    answer it is given. The lease of the state says how that goes.
+    """
+    return shown(await gateway.take_over(actor))
+
+
+@table.post("/lease/answer", response_model=DoneShown, responses=ACTION)
+async def answer_take_over(gateway: Door, actor: Actor, answer: TakeOverAnswered) -> Response:
+    """Give the lease to who asks for it, or keep it."""
+    return shown(await gateway.answer_take_over(actor, give=answer.give))
+
+
+@table.get("/series")
+async def series(gateway: Door, _: Actor) -> SeriesNow:
+    """The series that runs, or the last one, and the presets."""
+    return SeriesNow(series=gateway.snapshot().series, presets=gateway.presets())
+
+
+@table.post("/series", response_model=DoneShown, responses=ACTION)
+async def start_series(
+    gateway: Door, actor: Actor, asked: PresetAsked | OwnSeriesAsked
+) -> Response:
+    """Let a series run, by a preset or one's own; nothing moves until someone holds a control."""
+    match asked:
+        case PresetAsked(preset=preset):
+            return shown(await gateway.start_preset(preset, actor))
+        case OwnSeriesAsked(section=section, drops=drops, window_s=window_s):
+            at = section_named(section)
+            return shown(await gateway.start_series(at, drops, window_s, actor))
+
+
+@table.delete("/series", response_model=DoneShown, responses=ACTION)
+async def end_series(gateway: Door, actor: Actor) -> Response:
+    """Let the series end; like disarming it needs no lease."""
+    return shown(await gateway.end_series(actor))
+
+
+@table.post("/series/leg-length", response_model=DoneShown, responses=ACTION)
+async def note_leg_length(gateway: Door, actor: Actor, found: LegLengthAsked) -> Response:
+    """Keep a leg length with the series: before its first drop, or after its end."""
+    after = found.when == "after"
+    return shown(
+        await gateway.note_leg_length(actor, found.shorter, found.millimetres, after=after)
+    )
+
+
 @table.post(
     "/sections/{section}/{verb:verb}",
     response_model=DoneShown,
@@ -183,7 +238,7 @@ async def event(gateway: Door, _: Actor, seq: SeqPath) -> dict[str, JsonValue]:
 
 @table.websocket("/ws")
 async def watch(socket: WebSocket, gateway: Door) -> None:
-    """The page's socket: the newest state, heartbeats, STOP and the lease."""
+    """The page's socket: the newest state, heartbeats, STOP, the lease and fingers."""
     await converse(socket, gateway, socket.app.state.audience)
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from droptable.daemon.snapshot import ReasonShown
+from droptable.daemon.outcome import LegSide
+from droptable.daemon.snapshot import PresetShown, ReasonShown, SeriesShown
 
 SectionName = Literal["thoracic", "lumbar", "pelvic"]
 VerbName = Literal["cock", "arm", "disarm", "lock", "home", "clear-fault"]
@@ -17,6 +18,14 @@ SEQ_MAX = 2**53 - 1
 
 TENSION_MAX_N = 1000.0
 """What the board link can carry: key 11, tension_set_dn, is 0 to 10000 decinewtons."""
+
+SERIES_DROPS_MAX = 20
+SERIES_WINDOW_MIN_S = 10.0
+SERIES_WINDOW_MAX_S = 900.0
+"""Those of a preset, see the configuration."""
+
+LEG_LENGTH_MAX_MM = 60.0
+"""More than that is not found by looking at the feet of someone who lies down."""
 
 EVENTS_MAX = 1000
 """So many events at a time, that a slow reader of the journal keeps nobody waiting."""
@@ -88,6 +97,44 @@ class Ready(Answered):
     ready: Literal[True] = True
 
 
+class PresetAsked(Asked):
+    """The series of a preset."""
+
+    preset: str = Field(min_length=1, max_length=32)
+
+
+class OwnSeriesAsked(Asked):
+    """A series that no preset is for."""
+
+    section: SectionName
+    drops: int = Field(ge=1, le=SERIES_DROPS_MAX)
+    window_s: float = Field(ge=SERIES_WINDOW_MIN_S, le=SERIES_WINDOW_MAX_S, allow_inf_nan=False)
+
+
+class LegLengthAsked(Asked):
+    """By how much one leg was found to be shorter. Of whom, nobody says."""
+
+    when: Literal["before", "after"]
+    shorter: LegSide
+    millimetres: float = Field(ge=0, le=LEG_LENGTH_MAX_MM, allow_inf_nan=False)
+
+
+class TakeOverAnswered(Asked):
+    """What the holder says to who asks for the lease."""
+
+    give: bool
+
+
+class SeriesNow(Answered):
+    """The series that runs, or the last one, and what can be started."""
+
+    series: SeriesShown | None
+    presets: tuple[PresetShown, ...]
+
+
+LeaseAsk = Literal["lease_take", "lease_release", "lease_take_over", "lease_give", "lease_keep"]
+
+
 class StopMessage(Asked):
     """STOP, from the page."""
 
@@ -95,11 +142,33 @@ class StopMessage(Asked):
 
 
 class LeaseMessage(Asked):
-    """Take, renew or give back the lease."""
+    """Take, renew or give back the lease; ask for another's, and answer who asks for one's own."""
 
-    type: Literal["lease_take", "lease_release"]
+    type: LeaseAsk
 
 
-Message = Annotated[StopMessage | LeaseMessage, Field(discriminator="type")]
+class PressMessage(Asked):
+    """A finger came down on a control, on the picture of `state_seq`."""
 
-MESSAGE: TypeAdapter[StopMessage | LeaseMessage] = TypeAdapter(Message)
+    type: Literal["press"]
+    action: Literal["cock", "lock", "arm", "series"]
+    section: SectionName
+    state_seq: int = Field(ge=0, le=SEQ_MAX)
+
+
+class FingerMessage(Asked):
+    """The finger is still there, went up, or did what says that it means it."""
+
+    type: Literal["holding", "release", "commit"]
+    intent: int = Field(ge=1, le=SEQ_MAX)
+
+
+class PageMessage(Asked):
+    """The page is still there, or nobody sees it any more."""
+
+    type: Literal["alive", "hidden"]
+
+
+AnyMessage = StopMessage | LeaseMessage | PressMessage | FingerMessage | PageMessage
+
+MESSAGE: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])

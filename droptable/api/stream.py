@@ -1,8 +1,9 @@
-"""The socket of the page: the newest state to whoever watches, STOP and the lease back.
+"""The socket of the page: the newest state to whoever watches; STOP, the lease and fingers back.
 
 A client that does not read loses updates, then its socket; it never costs another one anything.
 Each client has four lanes that share only its outbox, so STOP waits neither for a lease nor for
-a write. Nothing about the table is decided or remembered here.
+a write, and a finger waits for nothing either. Nothing about the table is decided or remembered
+here: of a finger not even its number.
 """
 
 import asyncio
@@ -19,10 +20,19 @@ from starlette.websockets import WebSocketDisconnect
 from droptable.api.auth import actor_of
 from droptable.api.door import Gateway
 from droptable.api.problems import HTTP_PROBLEMS, ApiError, problem_response
-from droptable.api.schemas import MESSAGE, LeaseMessage, StopMessage
-from droptable.daemon.outcome import Done, Refused
+from droptable.api.schemas import (
+    MESSAGE,
+    FingerMessage,
+    LeaseAsk,
+    LeaseMessage,
+    PageMessage,
+    PressMessage,
+    StopMessage,
+)
+from droptable.daemon.outcome import Done, Felt, Outcome, Refused
 from droptable.daemon.snapshot import Snapshot
 from droptable.errors import DroptableError
+from droptable.sections import section_named
 
 MESSAGE_MAX_BYTES = 4096
 """Many times the longest message that a page has to send."""
@@ -75,6 +85,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._replies: deque[str] = deque()
+        self._overfull = False
         self._state: Snapshot | None = None
         self._filled = asyncio.Event()
 
@@ -85,6 +96,13 @@ class Outbox:
         self._replies.append(json.dumps(message))
         self._filled.set()
 
+    def tell(self, message: Mapping[str, JsonValue]) -> None:
+        """Queue a word that nobody waits for here; it is `next` that ends who does not read."""
+        try:
+            self.reply(message)
+        except EndedError:
+            self._overfull = True
+
     def show(self, snapshot: Snapshot) -> None:
         """Replace the state that waits."""
         self._state = snapshot
@@ -93,6 +111,8 @@ class Outbox:
     async def next(self) -> str | Snapshot:
         """The next thing to send, replies first."""
         await self._filled.wait()
+        if self._overfull:
+            raise EndedError(POLICY)
         if self._replies:
             item: str | Snapshot | None = self._replies.popleft()
         else:
@@ -113,6 +133,7 @@ class Conversation:
         self._audience = audience
         self._actor = actor
         self._outbox = Outbox()
+        self._hand = gateway.join(actor, self._feel)
         self._lease_asks: asyncio.Queue[LeaseMessage] = asyncio.Queue(LEASE_ASKS_MAX)
         self._you = json.dumps(actor)
 
@@ -125,20 +146,27 @@ class Conversation:
                     lanes.create_task(lane)
         except* EndedError as ended:
             code = next((each.code for each in _leaves(ended) if each.code is not None), None)
+        finally:
+            # A lane that was cancelled before its first turn has no end of its own.
+            self._hand.lost()
         if code is not None:
             await self._close(code)
 
     async def _read(self) -> NoReturn:
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise EndedError(None)
-            text = message.get("text")
-            if text is None:
-                raise EndedError(UNSUPPORTED)
-            if len(text.encode()) > MESSAGE_MAX_BYTES:
-                raise EndedError(TOO_BIG)
-            self._take(text)
+        try:
+            while True:
+                message = await self._socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    raise EndedError(None)
+                text = message.get("text")
+                if text is None:
+                    raise EndedError(UNSUPPORTED)
+                if len(text.encode()) > MESSAGE_MAX_BYTES:
+                    raise EndedError(TOO_BIG)
+                self._take(text)
+        finally:
+            # In the same turn of the loop: a finger whose socket is gone holds nothing.
+            self._hand.lost()
 
     def _take(self, text: str) -> None:
         """One message, acted on before anything is awaited."""
@@ -156,6 +184,33 @@ class Conversation:
                     self._lease_asks.put_nowait(message)
                 except asyncio.QueueFull:
                     self._outbox.reply(_complaint("LEASE_BUSY"))
+            case PressMessage(action=action, section=section, state_seq=state_seq):
+                self._hand.press(action, section_named(section), state_seq)
+            case FingerMessage():
+                self._finger(message)
+            case PageMessage(type=kind):
+                self._hand.alive() if kind == "alive" else self._hand.hidden()
+
+    def _finger(self, said: FingerMessage) -> None:
+        match said.type:
+            case "holding":
+                self._hand.holding(said.intent)
+            case "release":
+                self._hand.release(said.intent)
+            case "commit":
+                self._hand.commit(said.intent)
+
+    def _feel(self, felt: Felt) -> None:
+        """What came of a finger, in the words of the socket."""
+        shown: list[JsonValue] = [reason.model_dump() for reason in felt.reasons]
+        if felt.intent is None:
+            self._outbox.tell({"type": "refused", "action": "press", "refused": shown})
+        elif felt.over is not None:
+            said: dict[str, JsonValue] = {"intent": felt.intent, "why": felt.over}
+            self._outbox.tell({"type": "over", **said, "text": felt.text, "refused": shown})
+        else:
+            kind = "begun" if felt.begun else "pressed"
+            self._outbox.tell({"type": kind, "intent": felt.intent})
 
     async def _write(self) -> NoReturn:
         loop = asyncio.get_running_loop()
@@ -193,10 +248,7 @@ class Conversation:
         while True:
             asked = (await self._lease_asks.get()).type
             try:
-                if asked == "lease_take":
-                    outcome = await self._gateway.take_lease(self._actor)
-                else:
-                    outcome = await self._gateway.release_lease(self._actor)
+                outcome = await self._ask_for_lease(asked)
             except DroptableError as error:
                 problem = error.problem
                 self._outbox.reply(_error(problem.code, str(error), problem.remedy))
@@ -207,6 +259,20 @@ class Conversation:
                 case Refused(reasons):
                     shown: list[JsonValue] = [reason.model_dump() for reason in reasons]
                     self._outbox.reply({"type": "refused", "action": asked, "refused": shown})
+
+    async def _ask_for_lease(self, asked: LeaseAsk) -> Outcome:
+        gateway, actor, client = self._gateway, self._actor, self._hand.client
+        match asked:
+            case "lease_take":
+                return await gateway.take_lease(actor, client)
+            case "lease_release":
+                return await gateway.release_lease(actor)
+            case "lease_take_over":
+                return await gateway.take_over(actor, client)
+            case "lease_give":
+                return await gateway.answer_take_over(actor, give=True)
+            case "lease_keep":
+                return await gateway.answer_take_over(actor, give=False)
 
     def _encode(self, item: str | Snapshot) -> str:
         if isinstance(item, str):

@@ -1,10 +1,24 @@
 """What people ask for: refused with every reason, done at once, or sent to the board. Pure."""
 
+from droptable.core import findings, series, take_over
 from droptable.core.commands import send_command, send_tension
-from droptable.core.events import Asked, Do, ReleaseLease, ResetStop, SetTension, TakeLease
-from droptable.core.licences import end_lease, renew_lease, take_lease
-from droptable.core.model import State, Verb
-from droptable.core.readiness import WISH_OF, Question, Wish, reasons
+from droptable.core.events import (
+    AnswerTakeOver,
+    Asked,
+    Do,
+    EndSeries,
+    NoteLegLength,
+    ReleaseLease,
+    ResetStop,
+    SetTension,
+    StartOwnSeries,
+    StartSeries,
+    TakeLease,
+    TakeOverLease,
+)
+from droptable.core.licences import bind_lease, end_lease, renew_lease, take_lease
+from droptable.core.model import Phase, State, Verb
+from droptable.core.readiness import WISH_OF, Question, Wish, reasons, role_against
 from droptable.core.reasons import Reason, reason
 from droptable.core.turn import Turn
 from droptable.sections import Section
@@ -14,19 +28,31 @@ def take(turn: Turn, asked: Asked) -> None:
     """Answer `asked`, now or when the board has answered."""
     renew_lease(turn, asked.actor)
     match asked.action:
-        case TakeLease():
-            _take_lease(turn, asked)
+        case TakeLease(client=client):
+            _take_lease(turn, asked, client)
         case ReleaseLease():
             _release_lease(turn, asked)
+        case TakeOverLease() as wanted:
+            take_over.ask(turn, asked, wanted)
+        case AnswerTakeOver() as answer:
+            take_over.take_answer(turn, asked, answer)
+        case StartSeries() | StartOwnSeries() | EndSeries() | NoteLegLength() as action:
+            series.take(turn, asked, action)
         case Do() | ResetStop() | SetTension() as action:
             _take_action(turn, asked, action)
 
 
-def _take_lease(turn: Turn, asked: Asked) -> None:
-    if against := (*_held_by_another(turn.state, asked), *_closing(turn.state)):
+def _take_lease(turn: Turn, asked: Asked, client: int | None) -> None:
+    if against := (
+        *role_against(asked.role),
+        *_held_by_another(turn.state, asked),
+        *_closing(turn.state),
+    ):
         return turn.answer(asked.request, *against)
     if turn.state.lease is None:
-        take_lease(turn, asked.actor)
+        take_lease(turn, asked.actor, client)
+    elif client is not None:
+        bind_lease(turn, client)
     return turn.answer(asked.request)
 
 
@@ -41,6 +67,9 @@ def _take_action(turn: Turn, asked: Asked, action: Do | ResetStop | SetTension) 
     if against := _against(turn, asked, action):
         return turn.answer(asked.request, *against)
     match action:
+        case Do(verb=Verb.CLEAR_FAULT, section=section) if not _in_fault(turn, section):
+            findings.take_cleared(turn, section)
+            return turn.answer(asked.request)
         case Do(verb=verb, section=section):
             return send_command(turn, asked.request, verb, section)
         case ResetStop():
@@ -49,9 +78,17 @@ def _take_action(turn: Turn, asked: Asked, action: Do | ResetStop | SetTension) 
             return send_tension(turn, asked, action)
 
 
+def _in_fault(turn: Turn, section: Section) -> bool:
+    """Whether there is a fault for the board to clear; else only the daemon keeps one in mind."""
+    return turn.section(section).phase is Phase.FAULT
+
+
 def _against(turn: Turn, asked: Asked, action: Do | ResetStop | SetTension) -> tuple[Reason, ...]:
     wish, section = _subject(action)
-    found = reasons(Question(turn.state, turn.now_us, wish, section, asked.actor, posted=True))
+    question = Question(
+        turn.state, turn.now_us, wish, section, asked.actor, posted=True, role=asked.role
+    )
+    found = (*_held(turn.state, action), *reasons(question))
     if isinstance(action, SetTension):
         return (*found, *_tension_range(turn.state, action))
     return found
@@ -66,6 +103,14 @@ def _subject(action: Do | ResetStop | SetTension) -> tuple[Wish, Section]:
             return Wish.TENSION, section
         case ResetStop():
             return Wish.RESET_STOP, Section.THORACIC
+
+
+def _held(state: State, action: Do | ResetStop | SetTension) -> tuple[Reason, ...]:
+    """What a finger is about to move is not moved by anything else."""
+    moves = isinstance(action, Do) and action.verb in (Verb.COCK, Verb.ARM, Verb.LOCK)
+    if not moves or state.gesture is None:
+        return ()
+    return (reason("GESTURE_BUSY", state.gesture.actor),)
 
 
 def _held_by_another(state: State, asked: Asked) -> tuple[Reason, ...]:

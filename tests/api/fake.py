@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from droptable.daemon.outcome import Done, Figures, Outcome, Refused
+from droptable.daemon.outcome import Done, Felt, Figures, LegSide, Outcome, Refused
 from droptable.daemon.snapshot import (
     DropShown,
     FaultShown,
     LeaseShown,
     LinkShown,
+    PresetShown,
     ReadyShown,
     ReasonShown,
     SectionShown,
@@ -91,6 +92,56 @@ def snapshot(**changed: Any) -> Snapshot:
     return Snapshot(**(fields | changed))
 
 
+class FakeHand:
+    """Notes what a socket says of its fingers; a test tells it what comes of them."""
+
+    def __init__(
+        self,
+        client: int,
+        note: Callable[..., None],
+        wake: Callable[[], None],
+        tell: Callable[[Felt], None],
+    ) -> None:
+        self.client = client
+        self.tell = tell
+        self.gone = False
+        self._note = note
+        self._wake = wake
+
+    def press(self, action: str, section: Section, state_seq: int) -> None:
+        self._note("press", action, section, state_seq)
+
+    def holding(self, intent: int) -> None:
+        self._note("holding", intent)
+
+    def release(self, intent: int) -> None:
+        self._note("release", intent)
+
+    def commit(self, intent: int) -> None:
+        self._note("commit", intent)
+
+    def alive(self) -> None:
+        self._note("alive")
+
+    def hidden(self) -> None:
+        self._note("hidden")
+
+    def lost(self) -> None:
+        self.gone = True
+        self._wake()
+
+
+PRESET = PresetShown(
+    name="three",
+    text="Three drops",
+    section="pelvic",
+    drops=3,
+    window_s=60.0,
+    tension_offset_n=80.0,
+    tension_n=262.4,
+)
+
+
 class FakeGateway:
     """Holds one snapshot and a list of what was asked."""
 
@@ -100,6 +151,7 @@ class FakeGateway:
         self._over = False
         self.watchers = 0
         self.asked: list[tuple[Any, ...]] = []
+        self.hands: list[FakeHand] = []
         self.answer: Outcome | Exception = Done()
         self.before_answer: Callable[[], Awaitable[None]] | None = None
         self.journal: list[dict[str, JsonValue]] = []
@@ -169,7 +221,7 @@ class FakeGateway:
     async def set_tension(self, section: Section, newton: float, actor: str) -> Outcome:
         return await self._answered("set_tension", section, newton, actor)
 
-    async def take_lease(self, actor: str) -> Outcome:
+    async def take_lease(self, actor: str, client: int | None = None) -> Outcome:
         outcome = await self._answered("take_lease", actor)
         if isinstance(outcome, Done):
             self.change(lease=LeaseShown(holder=actor, expires_ms=5000))
@@ -180,6 +232,36 @@ class FakeGateway:
         if isinstance(outcome, Done):
             self.change(lease=LeaseShown(holder=None, expires_ms=None))
         return outcome
+
+    async def take_over(self, actor: str, client: int | None = None) -> Outcome:
+        return await self._answered("take_over", actor)
+
+    async def answer_take_over(self, actor: str, *, give: bool) -> Outcome:
+        return await self._answered("answer_take_over", actor, give)
+
+    def presets(self) -> tuple[PresetShown, ...]:
+        return (PRESET,)
+
+    async def start_preset(self, name: str, actor: str) -> Outcome:
+        return await self._answered("start_preset", name, actor)
+
+    async def start_series(
+        self, section: Section, drops: int, window_s: float, actor: str
+    ) -> Outcome:
+        return await self._answered("start_series", section, drops, window_s, actor)
+
+    async def end_series(self, actor: str) -> Outcome:
+        return await self._answered("end_series", actor)
+
+    async def note_leg_length(
+        self, actor: str, shorter: LegSide, millimetres: float, *, after: bool
+    ) -> Outcome:
+        return await self._answered("note_leg_length", actor, shorter, millimetres, after)
+
+    def join(self, actor: str, tell: Callable[[Felt], None]) -> "FakeHand":
+        hand = FakeHand(len(self.hands) + 1, self._note, self._tell, tell)
+        self.hands.append(hand)
+        return hand
 
     async def events(
         self, after: int, limit: int, kind: str | None, section: str | None

@@ -6,10 +6,18 @@ import httpx
 import pytest
 
 from droptable.daemon.outcome import Done, Refused
-from droptable.daemon.snapshot import LeaseShown, Snapshot
+from droptable.daemon.snapshot import LeaseShown, Snapshot, TakeOverShown
 from droptable.errors import DroptableError
 from droptable.sections import Section
-from tests.api.fake import NOT_CONFIRMED, OTHER_LEASE, FakeGateway, drop, refusing, section
+from tests.api.fake import (
+    NOT_CONFIRMED,
+    OTHER_LEASE,
+    PRESET,
+    FakeGateway,
+    drop,
+    refusing,
+    section,
+)
 
 Action = tuple[str, str, Any, tuple[Any, ...]]
 
@@ -22,6 +30,22 @@ ACTIONS: list[Action] = [
         "/sections/lumbar/tension",
         {"newton": 260.5},
         ("set_tension", Section.LUMBAR, 260.5, "local"),
+    ),
+    ("POST", "/lease/take-over", None, ("take_over", "local")),
+    ("POST", "/lease/answer", {"give": False}, ("answer_take_over", "local", False)),
+    ("POST", "/series", {"preset": "three"}, ("start_preset", "three", "local")),
+    (
+        "POST",
+        "/series",
+        {"section": "pelvic", "drops": 3, "window_s": 60.5},
+        ("start_series", Section.PELVIC, 3, 60.5, "local"),
+    ),
+    ("DELETE", "/series", None, ("end_series", "local")),
+    (
+        "POST",
+        "/series/leg-length",
+        {"when": "after", "shorter": "left", "millimetres": 5.5},
+        ("note_leg_length", "local", "left", 5.5, True),
     ),
     *(
         ("POST", f"/sections/{each.label}/{verb}", None, ("act", verb, each, "local"))
@@ -67,6 +91,42 @@ async def test_a_lease_held_by_another_is_409_like_any_refusal(
     assert [each["code"] for each in answer.json()["refused"]] == ["LEASE_HELD"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/series", {}),
+        ("/series", {"preset": "three", "section": "pelvic", "drops": 3, "window_s": 60}),
+        ("/series", {"section": "pelvic", "drops": 0, "window_s": 60}),
+        ("/series", {"section": "pelvic", "drops": 21, "window_s": 60}),
+        ("/series", {"section": "pelvic", "drops": 3, "window_s": 9.9}),
+        ("/series", {"section": "pelvic", "drops": 3, "window_s": 901}),
+        ("/series", {"section": "neck", "drops": 3, "window_s": 60}),
+        ("/series/leg-length", {"when": "during", "shorter": "left", "millimetres": 5}),
+        ("/series/leg-length", {"when": "after", "shorter": "both", "millimetres": 5}),
+        ("/series/leg-length", {"when": "after", "shorter": "left", "millimetres": 60.1}),
+        (
+            "/series/leg-length",
+            {"when": "after", "shorter": "left", "millimetres": 5, "patient": "A"},
+        ),
+        ("/lease/answer", {}),
+        ("/lease/answer", {"give": "yes"}),
+    ],
+    ids=str,
+)
+async def test_a_body_that_does_not_fit_reaches_nobody(
+    gateway: FakeGateway, client: httpx.AsyncClient, path: str, body: Any
+) -> None:
+    assert (await ask(client, "POST", path, body)).status_code == 422
+    assert gateway.asked == []
+
+
+async def test_the_series_is_shown_with_what_can_be_started(
+    gateway: FakeGateway, client: httpx.AsyncClient
+) -> None:
+    shown = (await client.get("/api/v1/series")).json()
+    assert shown == {"series": None, "presets": [PRESET.model_dump()]}
+
+
 def test_a_refusal_without_a_reason_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="at least one reason"):
         Refused(())
@@ -99,8 +159,13 @@ async def test_state_is_the_snapshot(gateway: FakeGateway, client: httpx.AsyncCl
 
 
 async def test_lease_shows_the_holder(gateway: FakeGateway, client: httpx.AsyncClient) -> None:
-    gateway.change(lease=LeaseShown(holder="anna", expires_ms=1200))
-    assert (await client.get("/api/v1/lease")).json() == {"holder": "anna", "expires_ms": 1200}
+    asker = TakeOverShown(by="bob", expires_ms=9000)
+    gateway.change(lease=LeaseShown(holder="anna", expires_ms=1200, take_over=asker))
+    assert (await client.get("/api/v1/lease")).json() == {
+        "holder": "anna",
+        "expires_ms": 1200,
+        "take_over": {"by": "bob", "expires_ms": 9000},
+    }
 
 
 async def test_readiness_is_what_the_gateway_says(
