@@ -3,8 +3,11 @@
 #   make run [ARGS=--once]   the demo: daemon, simulated table, broker, tablet page
 #   make test                every test, the browser and real-broker ones included
 #   make check               format, lint, types, architecture
+#   make docs                the pages that are made from the code, anew
+#   make fuzz [SEEDS=200]    the host against the board, for more seeds than every test run has
 #   make bench               what the figures of the design are now, written to bench.json
 #   make world               the whole system in virtual time, with faults, for twenty seeds
+#   make mutants             the searches to their end, and every mutant that they must catch
 #   make lock                requirements/*.txt anew
 #   make clean               away with all that these targets made
 
@@ -17,18 +20,22 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED  := $(INSTALL) --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench world lock clean
+.PHONY: run test check docs bench fuzz world mutants lock clean
 
 run: $(VENV)/.run $(PAGE)
 	@tools/need --wish mosquitto
 	@exec $(BIN)/droptable demo $(ARGS)
 
 # Tests that measure time or drive a browser have the machine to themselves, after the others, and
-# run even when those failed.
+# run even when those failed. A run of all tests ends with the proof of every hazard's controls.
 test: $(VENV)/.dev $(PAGE)
 	@tools/need mosquitto chromium
-	$(BIN)/python -m pytest -m "not serial" -n auto $(ARGS); side_by_side=$$?; \
-	$(BIN)/python -m pytest -m serial $(ARGS) && exit $$side_by_side
+	@rm -rf build/outcomes
+	$(BIN)/python -m pytest -m "not serial" -n auto --outcomes build/outcomes/1.json $(ARGS); \
+	side_by_side=$$?; \
+	$(BIN)/python -m pytest -m serial --outcomes build/outcomes/2.json $(ARGS); alone=$$?; \
+	$(if $(strip $(ARGS)),,$(BIN)/python -m tools.hazards_check build/outcomes/*.json &&) \
+	test $$side_by_side$$alone = 00
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -37,12 +44,21 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/test_house.py
 
+docs: $(VENV)/.dev
+	$(BIN)/python -m tools.docs
+
 bench: $(VENV)/.dev $(PAGE)
 	@tools/need mosquitto chromium
 	$(BIN)/python -m tests.bench $(ARGS)
 
+fuzz: $(VENV)/.dev
+	FUZZ_SEEDS=$(or $(SEEDS),200) $(BIN)/python -m pytest tests/fuzz -n auto $(ARGS)
+
 world: $(VENV)/.run
 	$(BIN)/droptable-sim world --seeds 20 --hours 0.5 $(ARGS)
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.search $(ARGS)
 
 $(BIN)/python:
 	@tools/need python3-venv
@@ -76,7 +92,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 lock: | $(BIN)/python
 	$(BIN)/python -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(LOCK) requirements/dev.in --extra demo --output-file requirements/dev.txt
+	$(LOCK) requirements/dev.in --extra demo --extra gpio --output-file requirements/dev.txt
 	$(LOCK) --extra demo --constraint requirements/dev.txt --output-file requirements/run.txt
 	$(LOCK) --extra gpio --constraint requirements/dev.txt --output-file requirements/gpio.txt
 

@@ -99,14 +99,30 @@ _register(
     "Check `--state-dir`; a daemon makes its journal when it starts.",
 )
 _register(
+    "BLACK_BOX_GAP",
+    "The black box does not record; the table and the journal are not touched by that.",
+    "Check the free space and the health of the state directory's disk; the daemon keeps trying.",
+)
+_register(
+    "RECORDING_FOREIGN",
+    "Another release made this recording; played by this one it would prove nothing.",
+    "Install the release that made it, and play it with that.",
+)
+_register(
+    "RECORDING_UNREADABLE",
+    "This is no recording of the black box, or a damaged one.",
+    "Name a file of the folder `black-box` in the state directory; if it is one, keep it as it is.",
+)
+_register(
     "BOARD_PROGRAM",
     "The program that stands for the board does not run; nothing can be moved.",
     "Read its messages above; the daemon keeps trying.",
 )
 _register(
     "BOARD_NO_GPIO",
-    "This release cannot drive the pins of this machine; the daemon does not start.",
-    "Connect a board by serial:, tcp: or unix: in `[board] link`, or try the simulator with sim.",
+    "The pins of this machine cannot be driven; the daemon does not start.",
+    "On a Raspberry Pi, install `droptable[gpio]`, add the user to the group gpio and check `[gpio]`; "
+    "elsewhere connect a board by serial:, tcp: or unix:, or try the simulator with sim.",
 )
 _register(
     "CONFIG_INVALID",

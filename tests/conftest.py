@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.leaks"]
+pytest_plugins = ["tests.leaks", "tests.outcomes"]
 
 # No deadline: two cores are shared, and a slow example is not a wrong one.
 settings.register_profile("dev", deadline=None)

@@ -10,6 +10,9 @@ from droptable.board.turn import Turn
 PEAK_BEFORE_US = 200_000
 """How long before the up edge the thrust's peak is looked for: preload and rise take that long."""
 
+RELEASE_BEFORE_US = 10_000
+"""How old the newest sample may be that tells the load at the up edge: a converter may be late."""
+
 SAMPLE_US = 1_000
 TRACE_BEFORE_US = 256_000
 TRACE_AFTER_US = 256_000
@@ -29,7 +32,8 @@ def record_drop(turn: Turn, at: int) -> None:
     down_us = section.down.edge_us
     up_us = down_us - took_us
     peak_dn = max(_loads(turn, at, up_us - PEAK_BEFORE_US, down_us + 1), default=0)
-    release_dn = next(iter(_loads(turn, at, up_us, up_us + 1)), 0)
+    before_dn = _loads(turn, at, up_us - RELEASE_BEFORE_US, up_us + 1)
+    release_dn = before_dn[-1] if before_dn else 0
     seq = turn.board.events.next_seq
     turn.keep(at, replace(section, left_top_us=None))
     turn.tell(Kind.DROP, at, took_us, clamp(peak_dn, I32), clamp(release_dn, I32), at_us=up_us)

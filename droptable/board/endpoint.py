@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from droptable.board import controller, model
 from droptable.board.drops import SAMPLE_US
+from droptable.board.invariants import InvariantBrokenError, broken
 from droptable.board.model import Feature, Inputs, LoadHistory, Outputs
 from droptable.board.params import Params
 from droptable.link import messages
@@ -101,6 +102,8 @@ class Endpoint:
 
     def _step(self, now_us: int, inputs: Inputs, asks: tuple[model.Ask, ...]) -> controller.Step:
         step = controller.step(self.state, inputs, asks, now_us, self._loads)
+        if found := broken(step.state, now_us):
+            raise InvariantBrokenError("; ".join(found))
         self.state = step.state
         return step
 

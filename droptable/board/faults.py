@@ -31,6 +31,8 @@ class FaultRule:
     phases: frozenset[Phase]
     when: Condition
     due_us: Due
+    text: str
+    """Condition and time in words: `docs/states.md` is made of them."""
 
 
 def _in(*phases: Phase) -> frozenset[Phase]:
@@ -134,35 +136,125 @@ _DRIVEN = _in(Phase.COCKING, Phase.LOWERING, Phase.ARMED, Phase.DROPPING)
 _PINNED = _in(Phase.COCKED, Phase.LOCKED)
 
 FAULT_RULES: tuple[FaultRule, ...] = (
-    FaultRule(Fault.COCK_TIMEOUT, _in(Phase.COCKING), _always, _after_entry(p.COCK_TIMEOUT_MS)),
-    FaultRule(Fault.LOWER_TIMEOUT, _in(Phase.LOWERING), _always, _after_entry(p.LOWER_TIMEOUT_MS)),
-    FaultRule(Fault.DROP_TIMEOUT, _in(Phase.DROPPING), _always, _after_entry(p.DROP_TIMEOUT_MS)),
-    FaultRule(Fault.PIN_STUCK_IN, _DRIVEN, _pin_driven_but_in, _pin_had_its_time),
+    FaultRule(
+        Fault.COCK_TIMEOUT,
+        _in(Phase.COCKING),
+        _always,
+        _after_entry(p.COCK_TIMEOUT_MS),
+        "not at the top after cock_timeout_ms",
+    ),
+    FaultRule(
+        Fault.LOWER_TIMEOUT,
+        _in(Phase.LOWERING),
+        _always,
+        _after_entry(p.LOWER_TIMEOUT_MS),
+        "not at the bottom after lower_timeout_ms",
+    ),
+    FaultRule(
+        Fault.DROP_TIMEOUT,
+        _in(Phase.DROPPING),
+        _always,
+        _after_entry(p.DROP_TIMEOUT_MS),
+        "not at the bottom after drop_timeout_ms",
+    ),
+    FaultRule(
+        Fault.PIN_STUCK_IN,
+        _DRIVEN,
+        _pin_driven_but_in,
+        _pin_had_its_time,
+        "the pin is driven out and its switch closed for pin_timeout_ms",
+    ),
     FaultRule(
         Fault.PIN_STUCK_OUT,
         _in(Phase.SECURING, Phase.DROPPED),
         _always,
         _after_entry(p.PIN_TIMEOUT_MS, p.SETTLE_MS),
+        "the pin is not in and settled after pin_timeout_ms and settle_ms",
     ),
-    FaultRule(Fault.PIN_STUCK_OUT, _PINNED, _pin_lost, _after_us(BLINK_US)),
-    FaultRule(Fault.SWITCHES_IMPLAUSIBLE, _but(), _both_ends, _after_us(BLINK_US)),
-    FaultRule(Fault.UNCOMMANDED_DROP, _in(Phase.COCKED), _left_the_top, _after_us(BLINK_US)),
     FaultRule(
-        Fault.MOVED_WITHOUT_COMMAND, _in(Phase.LOCKED), _left_the_bottom, _after_us(BLINK_US)
+        Fault.PIN_STUCK_OUT,
+        _PINNED,
+        _pin_lost,
+        _after_us(BLINK_US),
+        "the pin switch is open for 10 ms",
     ),
-    FaultRule(Fault.LOAD_CELL, _but(Phase.UNKNOWN), _cell_invalid, _after_us(CELL_SILENT_US)),
-    FaultRule(Fault.LOAD_CELL, _but(Phase.UNKNOWN), _cell_calibrated, _cell_silent_us),
-    FaultRule(Fault.OVERLOAD, _but(Phase.ARMED, Phase.DROPPING), _overload, _after_the_thrust),
-    FaultRule(Fault.SUPPLY, _DRIVEN, _supply_sags, _after_us(100_000)),
-    FaultRule(Fault.AIR, _DRIVEN, _air_sags, _after_us(100_000)),
-    FaultRule(Fault.TENSION, _in(Phase.ARMED), _tension_off, _after_us(200_000)),
+    FaultRule(
+        Fault.SWITCHES_IMPLAUSIBLE,
+        _but(),
+        _both_ends,
+        _after_us(BLINK_US),
+        "up and down switch are closed together for 10 ms",
+    ),
+    FaultRule(
+        Fault.UNCOMMANDED_DROP,
+        _in(Phase.COCKED),
+        _left_the_top,
+        _after_us(BLINK_US),
+        "the up switch is open for 10 ms",
+    ),
+    FaultRule(
+        Fault.MOVED_WITHOUT_COMMAND,
+        _in(Phase.LOCKED),
+        _left_the_bottom,
+        _after_us(BLINK_US),
+        "the down switch is open for 10 ms",
+    ),
+    FaultRule(
+        Fault.LOAD_CELL,
+        _but(Phase.UNKNOWN),
+        _cell_invalid,
+        _after_us(CELL_SILENT_US),
+        "zero and span are set, and the load cell is invalid for 200 ms",
+    ),
+    FaultRule(
+        Fault.LOAD_CELL,
+        _but(Phase.UNKNOWN),
+        _cell_calibrated,
+        _cell_silent_us,
+        "zero and span are set, and there is no new sample for 200 ms",
+    ),
+    FaultRule(
+        Fault.OVERLOAD,
+        _but(Phase.ARMED, Phase.DROPPING),
+        _overload,
+        _after_the_thrust,
+        "the load is above load_max_dn for 50 ms, not counting the second after ARMED or DROPPING",
+    ),
+    FaultRule(
+        Fault.SUPPLY,
+        _DRIVEN,
+        _supply_sags,
+        _after_us(100_000),
+        "an output is driven and the supply below supply_min_mv for 100 ms",
+    ),
+    FaultRule(
+        Fault.AIR,
+        _DRIVEN,
+        _air_sags,
+        _after_us(100_000),
+        "the lift is driven and the air below air_min_kpa for 100 ms",
+    ),
+    FaultRule(
+        Fault.TENSION,
+        _in(Phase.ARMED),
+        _tension_off,
+        _after_us(200_000),
+        "measured and set tension differ by more than tension_tolerance_dn for 200 ms",
+    ),
     FaultRule(
         Fault.TENSION,
         _but(Phase.COCKING, Phase.DROPPING),
         _tension_off,
         _tension_had_its_time,
+        "they differ by more than tension_tolerance_dn, 5 s or more after tension_set_dn was written",
     ),
-    FaultRule(Fault.DUTY, _DRIVEN, _driven, _coil_on_max),
+    FaultRule(
+        Fault.DUTY,
+        _DRIVEN,
+        _driven,
+        _coil_on_max,
+        "an output of the section is driven for coil_on_max_ms",
+    ),
 )
 """Every fault that is raised while running; SELF_TEST and PARAMS are found at boot."""
 
@@ -211,6 +303,19 @@ STILL_THERE: dict[Fault, Condition] = {
     Fault.PARAMS: _params_missing,
 }
 """What keeps a fault from being cleared; a fault that is not here was an event and is over."""
+
+STILL_THERE_TEXT: dict[Fault, str] = {
+    Fault.PIN_STUCK_OUT: "the pin switch is open at the top or at the bottom",
+    Fault.SWITCHES_IMPLAUSIBLE: "up and down switch are closed together",
+    Fault.LOAD_CELL: "the load cell is invalid or silent",
+    Fault.OVERLOAD: "the load is above load_max_dn",
+    Fault.SUPPLY: "the supply is below supply_min_mv",
+    Fault.AIR: "the air is below air_min_kpa",
+    Fault.TENSION: "measured and set tension differ by more than tension_tolerance_dn",
+    Fault.SELF_TEST: "an output reads back as driven, or up and down switch are closed together",
+    Fault.PARAMS: "a parameter that this board needs was never set",
+}
+"""The same in words: `docs/states.md` is made of them."""
 
 
 def cause_gone(view: View) -> bool:

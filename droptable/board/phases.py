@@ -8,7 +8,7 @@ from dataclasses import replace
 from droptable.board.drops import record_drop
 from droptable.board.faults import FAULT_RULES, RULES_IN
 from droptable.board.model import TABLE, Disarmed, Fault, Kind, Phase, StopSource
-from droptable.board.rows import AFTER_STOP, DISARMED_BY_STOP, ROWS_OF, Row
+from droptable.board.rows import AFTER_STOP, DISARMED_BY_STOP, QUICK_FALL_US, ROWS_OF, Row
 from droptable.board.state import SectionState, outputs_for
 from droptable.board.turn import SECTIONS, Turn
 
@@ -34,8 +34,18 @@ def enter(
         after = replace(after, excused_until_us=turn.now_us + EXCUSED_AFTER_THRUST_US)
     if phase is Phase.DROPPED:
         after = replace(after, began_us=after.down.edge_us)
+    if phase is Phase.COCKING and not _is_falling(after):
+        after = replace(after, left_top_us=None)
     turn.keep(at, replace(after, outputs=outputs_for(after)))
     _tell_entered(turn, at, before, phase)
+
+
+def _is_falling(section: SectionState) -> bool:
+    """Whether a section that is about to rise has left the top just now; else it was lowered then,
+    and no fall that comes may be timed from that.
+    """
+    left_us = section.left_top_us
+    return left_us is not None and section.entered_us - left_us <= QUICK_FALL_US
 
 
 def _tell_entered(turn: Turn, at: int, before: SectionState, phase: Phase) -> None:

@@ -71,9 +71,12 @@ _AT_THE_TOP = frozenset({Phase.COCKING, Phase.COCKED, Phase.ARMED, Phase.DROPPIN
 
 
 def _fell_while_cocking(view: View) -> bool:
-    """At the bottom again after it was left: it cannot have come there by the lift."""
+    """At the bottom again after it was left, where no lift brings it; or from the top, a fall that
+    was under way when the COMMAND came, and ended with it.
+    """
     section = view.section
-    return section.down.level and section.down.edge_us > section.entered_us
+    left_again = section.down.level and section.down.edge_us > section.entered_us
+    return left_again or _fell_quickly(view)
 
 
 def _not_held(view: View) -> bool:
@@ -127,7 +130,7 @@ def _arming_is_over(view: View) -> bool:
 
 
 _FALL = "up switch opens and down closes within 150 ms"
-_LOST = "hold, lease or session lost"
+_LOST = "hold released, lease or session lost"
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -139,22 +142,24 @@ ROWS: tuple[Row, ...] = (
         fault=Fault.UNCOMMANDED_DROP,
     ),
     Row(Phase.COCKING, _LOST, _not_held, Phase.HALTED),
-    Row(Phase.COCKING, "up switch for settle_ms", _up_settled, Phase.SECURING),
+    Row(Phase.COCKING, "up switch closed for settle_ms", _up_settled, Phase.SECURING),
     Row(
         Phase.SECURING,
-        "up switch opens, came from ARMED or COCKING",
+        "up switch opens, and it came from ARMED or COCKING",
         _breaks_away_while_securing,
         Phase.DROPPING,
     ),
-    Row(Phase.SECURING, "pin switch for settle_ms, up", _secured_at_the_top, Phase.COCKED),
-    Row(Phase.SECURING, "pin switch for settle_ms, down", _secured_at_the_bottom, Phase.LOCKED),
+    Row(Phase.SECURING, "at the top, pin in for settle_ms", _secured_at_the_top, Phase.COCKED),
+    Row(
+        Phase.SECURING, "at the bottom, pin in for settle_ms", _secured_at_the_bottom, Phase.LOCKED
+    ),
     Row(Phase.ARMED, "up switch opens", _left_the_top, Phase.DROPPING),
     Row(Phase.ARMED, "session lost", _session_lost, Phase.SECURING, Disarmed.SESSION_LOST),
     Row(Phase.ARMED, "lease lost", _lease_lost, Phase.SECURING, Disarmed.LEASE_LOST),
     Row(Phase.ARMED, "window over", _window_over, Phase.SECURING, Disarmed.WINDOW_OVER),
     Row(Phase.DROPPING, "down switch closes", _reached_the_bottom, Phase.DROPPED, drop=True),
     Row(Phase.DROPPING, "stop, lease or session lost", _arming_is_over, Phase.DROPPING),
-    Row(Phase.DROPPED, "pin switch for settle_ms", _pin_settled, Phase.LOCKED),
+    Row(Phase.DROPPED, "pin in for settle_ms", _pin_settled, Phase.LOCKED),
     Row(
         Phase.LOWERING,
         _FALL,
@@ -164,7 +169,7 @@ ROWS: tuple[Row, ...] = (
         fault=Fault.UNCOMMANDED_DROP,
     ),
     Row(Phase.LOWERING, _LOST, _not_held, Phase.HALTED),
-    Row(Phase.LOWERING, "down switch for settle_ms", _down_settled, Phase.SECURING),
+    Row(Phase.LOWERING, "down switch closed for settle_ms", _down_settled, Phase.SECURING),
     Row(Phase.HALTED, _FALL, _fell_quickly, Phase.FAULT, drop=True, fault=Fault.UNCOMMANDED_DROP),
     Row(Phase.UNKNOWN, "a fall ends", _fell_unwatched, Phase.UNKNOWN, drop=True),
     Row(Phase.FAULT, "a fall ends", _fell_unwatched, Phase.FAULT, drop=True),

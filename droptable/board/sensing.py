@@ -5,7 +5,9 @@ from dataclasses import replace
 from droptable.board import params as p
 from droptable.board.model import TABLE, Feature, Kind, Phase, SectionInputs, StopSource
 from droptable.board.phases import stop
+from droptable.board.rows import QUICK_FALL_US
 from droptable.board.state import Line, SectionState
+from droptable.board.switches import Switch
 from droptable.board.turn import Turn
 
 LINE_PAUSE_US = 10_000
@@ -97,4 +99,17 @@ def _sensed(
         left_top_us = None
     if section.up.level and not up.level and section.phase is not Phase.DROPPING:
         left_top_us = up.edge_us
+    if left_top_us is None and down.level and not section.down.level:
+        left_top_us = _left_before_it_was_believed(section, up, down)
     return replace(section, up=up, down=down, pin=pin, left_top_us=left_top_us)
+
+
+def _left_before_it_was_believed(section: SectionState, up: Switch, down: Switch) -> int | None:
+    """When a section left the top so soon that the up switch was never believed to be closed, if it
+    is at the bottom as quickly as only a fall brings it there; while it is lowered, a spike on the
+    wire is likelier than that.
+    """
+    touched = up.raw_since_us > up.level_since_us and not up.raw
+    quick = 0 <= down.edge_us - up.raw_since_us <= QUICK_FALL_US
+    lowered = section.phase is Phase.LOWERING
+    return up.raw_since_us if touched and quick and not lowered else None

@@ -48,6 +48,8 @@ class Guard:
 
     code: Code
     refuses: Refuses
+    text: str
+    """When it does, in words: `docs/states.md` is made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,35 @@ HOME_PHASES: dict[tuple[bool, bool, bool] | None, Phase] = {
 """What the switches (up, down, pin), settled, say about a section that nobody knows."""
 
 
-STOPPED = Guard(Code.STOPPED, lambda view, _: view.board.stopped)
-SELF_IN_FAULT = Guard(Code.FAULTED, lambda view, _: view.section.phase is Phase.FAULT)
-ANY_IN_FAULT = Guard(Code.FAULTED, lambda view, _: _any_phase(view.board, _FAULT))
-NO_LEASE = Guard(Code.NO_LEASE, lambda view, _: not view.board.lease)
-NOT_HELD = Guard(Code.NOT_HELD, lambda view, _: not view.board.hold)
-OTHER_ARMED = Guard(Code.OTHER_ARMED, lambda view, _: _busy_phase(view, _ARMED))
-OTHER_IN_MOTION = Guard(Code.BUSY, lambda view, _: _busy_phase(view, _IN_MOTION))
-NO_POWER = Guard(Code.NO_POWER, lambda view, _: view.supply_low or view.air_low)
-PARAMS_INCOMPLETE = Guard(Code.PARAMS_INCOMPLETE, lambda view, _: not view.board.params_complete)
+STOPPED = Guard(Code.STOPPED, lambda view, _: view.board.stopped, "stop is latched")
+SELF_IN_FAULT = Guard(
+    Code.FAULTED, lambda view, _: view.section.phase is Phase.FAULT, "the section is in FAULT"
+)
+ANY_IN_FAULT = Guard(
+    Code.FAULTED, lambda view, _: _any_phase(view.board, _FAULT), "some section is in FAULT"
+)
+NO_LEASE = Guard(Code.NO_LEASE, lambda view, _: not view.board.lease, "the lease is not live")
+NOT_HELD = Guard(
+    Code.NOT_HELD, lambda view, _: not view.board.hold, "neither the tablet nor the pedal is held"
+)
+OTHER_ARMED = Guard(
+    Code.OTHER_ARMED, lambda view, _: _busy_phase(view, _ARMED), "another section is ARMED"
+)
+OTHER_IN_MOTION = Guard(
+    Code.BUSY,
+    lambda view, _: _busy_phase(view, _IN_MOTION),
+    "another section is moving or SECURING",
+)
+NO_POWER = Guard(
+    Code.NO_POWER,
+    lambda view, _: view.supply_low or view.air_low,
+    "supply or air is below its minimum",
+)
+PARAMS_INCOMPLETE = Guard(
+    Code.PARAMS_INCOMPLETE,
+    lambda view, _: not view.board.params_complete,
+    "a parameter that this board needs was never set",
+)
 
 MOTION = (NO_LEASE, OTHER_ARMED, OTHER_IN_MOTION, PARAMS_INCOMPLETE, STOPPED)
 """What stands against everything that withdraws a pin."""
@@ -120,9 +142,21 @@ VERB_RULES: dict[Verb, VerbRule] = {
             *MOTION,
             ANY_IN_FAULT,
             NO_POWER,
-            Guard(Code.OUT_OF_RANGE, _arm_window_out_of_range),
-            Guard(Code.BUSY, lambda view, _: view.board.events.free < EVENT_PLACES_FOR_ARM),
-            Guard(Code.IMPLAUSIBLE, _not_at_the_top),
+            Guard(
+                Code.OUT_OF_RANGE,
+                _arm_window_out_of_range,
+                "arg is not 1 to the smaller of arm_window_max_ms and coil_on_max_ms",
+            ),
+            Guard(
+                Code.BUSY,
+                lambda view, _: view.board.events.free < EVENT_PLACES_FOR_ARM,
+                "fewer than 8 event places are free",
+            ),
+            Guard(
+                Code.IMPLAUSIBLE,
+                _not_at_the_top,
+                "the switches do not say: up closed, pin closed, down open",
+            ),
         ),
     ),
     Verb.DISARM: VerbRule(_ARMED, (SELF_IN_FAULT,)),
@@ -130,7 +164,15 @@ VERB_RULES: dict[Verb, VerbRule] = {
         frozenset({Phase.COCKED, Phase.HALTED}), (*MOTION, SELF_IN_FAULT, NOT_HELD)
     ),
     Verb.HOME: VerbRule(
-        frozenset({Phase.UNKNOWN}), (SELF_IN_FAULT, Guard(Code.IMPLAUSIBLE, _cannot_home))
+        frozenset({Phase.UNKNOWN}),
+        (
+            SELF_IN_FAULT,
+            Guard(
+                Code.IMPLAUSIBLE,
+                _cannot_home,
+                "the switches have not said one of the three places for the last settle_ms",
+            ),
+        ),
     ),
     Verb.CLEAR_FAULT: VerbRule(
         _FAULT,
@@ -138,6 +180,7 @@ VERB_RULES: dict[Verb, VerbRule] = {
             Guard(
                 Code.FAULTED,
                 lambda view, _: view.section.phase is Phase.FAULT and not cause_gone(view),
+                "the cause of the fault is still there",
             ),
             NO_LEASE,
         ),
@@ -146,21 +189,37 @@ VERB_RULES: dict[Verb, VerbRule] = {
         frozenset({Phase.LOCKED}),
         (
             SELF_IN_FAULT,
-            Guard(Code.MAINTENANCE_ONLY, lambda view, _: not view.board.maintenance),
+            Guard(
+                Code.MAINTENANCE_ONLY,
+                lambda view, _: not view.board.maintenance,
+                "the board is not in maintenance mode",
+            ),
             NO_LEASE,
-            Guard(Code.BUSY, lambda view, _: view.board.tare is not None),
+            Guard(Code.BUSY, lambda view, _: view.board.tare is not None, "a taring is under way"),
         ),
         needs=Feature.TARING,
     ),
     Verb.MAINTENANCE: VerbRule(
         frozenset(),
         (
-            Guard(Code.OUT_OF_RANGE, lambda _, ask: ask.arg not in (0, 1)),
-            Guard(Code.NO_LEASE, lambda view, ask: ask.arg == 1 and not view.board.lease),
             Guard(
-                Code.OTHER_ARMED, lambda view, ask: ask.arg == 1 and _any_phase(view.board, _ARMED)
+                Code.OUT_OF_RANGE, lambda _, ask: ask.arg not in (0, 1), "arg is neither 0 nor 1"
             ),
-            Guard(Code.BUSY, lambda view, ask: ask.arg == 1 and _any_phase(view.board, _IN_MOTION)),
+            Guard(
+                Code.NO_LEASE,
+                lambda view, ask: ask.arg == 1 and not view.board.lease,
+                "to enter: the lease is not live",
+            ),
+            Guard(
+                Code.OTHER_ARMED,
+                lambda view, ask: ask.arg == 1 and _any_phase(view.board, _ARMED),
+                "to enter: a section is ARMED",
+            ),
+            Guard(
+                Code.BUSY,
+                lambda view, ask: ask.arg == 1 and _any_phase(view.board, _IN_MOTION),
+                "to enter: a section is moving or SECURING",
+            ),
         ),
     ),
     Verb.RESET_STOP: VerbRule(
@@ -169,9 +228,10 @@ VERB_RULES: dict[Verb, VerbRule] = {
             Guard(
                 Code.STOPPED,
                 lambda view, _: view.board.estop.active or view.board.button.active,
+                "the e-stop chain is open or the local stop button pressed",
             ),
             NO_LEASE,
-            Guard(Code.BUSY, lambda view, _: view.board.hold),
+            Guard(Code.BUSY, lambda view, _: view.board.hold, "the tablet or the pedal is held"),
         ),
     ),
 }
@@ -197,12 +257,12 @@ def refusal(view: View, ask: Command) -> Code | None:
         return Code.UNSUPPORTED
     if not TTL_MIN_MS <= ask.ttl_ms <= TTL_MAX_MS:
         return Code.OUT_OF_RANGE
+    against = {guard.code for guard in rule.guards if guard.refuses(view, ask)}
     early = board.beats < BEATS_BEFORE_COMMANDS or ask.age_ms > ask.ttl_ms
-    expired = Guard(Code.EXPIRED, lambda _view, _ask: early and verb is not Verb.DISARM)
-    wrong_phase = Guard(Code.WRONG_PHASE, lambda view, ask: _in_wrong_phase(rule, view, ask))
-    against = {
-        guard.code for guard in (*rule.guards, expired, wrong_phase) if guard.refuses(view, ask)
-    }
+    if early and verb is not Verb.DISARM:
+        against.add(Code.EXPIRED)
+    if _in_wrong_phase(rule, view, ask):
+        against.add(Code.WRONG_PHASE)
     return next((code for code in GUARD_ORDER if code in against), None)
 
 

@@ -73,12 +73,16 @@ def _lines(config: "Config") -> Iterator[str]:
 
     def below(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
         tables = [(name, each) for name, each in model if isinstance(each, BaseModel)]
-        keys = [(name, each) for name, each in model if not isinstance(each, BaseModel)]
+        named = [(name, each) for name, each in model if isinstance(each, dict)]
+        keys = [(name, each) for name, each in model if not isinstance(each, BaseModel | dict)]
         if path and keys:
             yield f"[{'.'.join(path)}]"
         yield from (_line(name, value) for name, value in keys if value is not None)
         for name, table in tables:
             yield from below(table, (*path, name))
+        for name, inner in named:
+            for each, table in inner.items():
+                yield from below(table, (*path, name, each))
 
     yield from below(config, ())
 

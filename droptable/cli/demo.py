@@ -156,7 +156,7 @@ def _tell(stage: "Stage", *, as_json: bool) -> None:
 
 Try, in another terminal:
   export PATH={programs}:$PATH DROPTABLE_URL={stage.page.rstrip("/")}
-  droptable home pelvic; droptable cock pelvic; droptable arm pelvic
+  droptable home pelvic; droptable cock pelvic; droptable arm pelvic --tension 200
 and within 15 s, while it is armed, in a third:
   {programs}/droptable-sim thrust pelvic --peak-n 500 --rise-ms 120 --control {stage.control}
 

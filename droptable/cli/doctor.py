@@ -11,17 +11,20 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from droptable.blackbox.ring import FOLDER, segments_in
 from droptable.cli.client import Daemon, with_daemon
 from droptable.cli.exits import CommandError, ExitCode
 from droptable.cli.options import DEFAULT_URL, AsJson, ConfigFile, StateDir, Url
 from droptable.cli.output import put_document, put_table
 from droptable.daemon.places import state_dir
 from droptable.errors import PROBLEMS, DroptableError
+from droptable.journal.lock import LOCK_NAME
 
 if TYPE_CHECKING:
     from droptable.daemon.config import Config
@@ -30,6 +33,9 @@ FREE_MIN_BYTES = 100_000_000
 """Some hundred thousand drops; less, and the journal may fill the disk before anyone looks."""
 
 CONNECT_MAX_S = 2.0
+
+SILENT_MAX_S = 30.0
+"""A daemon writes its black box every second or two, and tries again 10 s after a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ def doctor(
     checks = [
         *_configured_checks(config_file),
         state_check(state_dir(state_directory, os.environ)),
+        black_box_check(state_dir(state_directory, os.environ)),
         *_daemon_checks(url),
     ]
     well = all(check.ok for check in checks)
@@ -86,7 +93,7 @@ def _configured_checks(file: Path | None) -> Iterator[Check]:
             yield Check("configuration", False, str(finding), remedy)
         return
     yield Check("configuration", True, f"{file or 'the environment'} is valid")
-    yield link_check(config.board.link)
+    yield gpio_check(config) if config.board.link == "gpio" else link_check(config.board.link)
     yield broker_check(config)
 
 
@@ -105,6 +112,16 @@ def link_check(link: str) -> Check:
             return _name_check(place.rpartition(":")[0].strip("[]"), remedy)
         case _:
             return Check("link", True, f"{link!r} needs nothing beforehand")
+
+
+def gpio_check(config: "Config") -> Check:
+    """Whether this machine has the pins and the libraries; no pin is touched."""
+    from droptable.daemon.gpio_board import missing
+
+    lacking = None if config.gpio is None else missing(config.gpio)
+    if lacking is not None:
+        return Check("link", False, lacking, PROBLEMS["BOARD_NO_GPIO"].remedy)
+    return Check("link", True, "the GPIO chip is there and may be opened")
 
 
 def _serial_check(port: Path) -> Check:
@@ -160,6 +177,39 @@ def state_check(directory: Path) -> Check:
         return Check("state directory", False, finding, "Free some space, or move the directory.")
     made = "can be written" if existing == directory else "does not exist yet and can be made"
     return Check("state directory", True, f"{directory} {made}")
+
+
+def black_box_check(directory: Path) -> Check:
+    """Whether the daemon of this state directory, if one runs, still records what it is told."""
+    from droptable.daemon.clock import SystemClock
+
+    folder = directory / FOLDER
+    try:
+        newest_s = max((path.stat().st_mtime for path in segments_in(folder)), default=None)
+    except FileNotFoundError:
+        newest_s = None
+    except OSError as error:
+        finding = f"{folder} cannot be read: {error.strerror}"
+        return Check("black box", False, finding, PROBLEMS["BLACK_BOX_GAP"].remedy)
+    if not _in_use(directory):
+        found = "nothing is recorded yet" if newest_s is None else f"the last run is in {folder}"
+        return Check("black box", True, found)
+    age_s = inf if newest_s is None else SystemClock().utc().timestamp() - newest_s
+    if age_s > SILENT_MAX_S:
+        finding = f"a daemon runs and has not recorded for {age_s:.0f} s"
+        return Check("black box", False, finding, PROBLEMS["BLACK_BOX_GAP"].remedy)
+    return Check("black box", True, f"records in {folder}")
+
+
+def _in_use(directory: Path) -> bool:
+    """Whether a daemon has the state directory's lock; asking for it could be in its way."""
+    try:
+        lock = (directory / LOCK_NAME).stat()
+        held = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return False
+    device = f"{os.major(lock.st_dev):02x}:{os.minor(lock.st_dev):02x}:{lock.st_ino}"
+    return any("FLOCK" in line and device in line.split() for line in held)
 
 
 # The daemon

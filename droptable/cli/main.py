@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from droptable import __version__
-from droptable.cli import config, demo, doctor, events, journal, lease, run, table
+from droptable.cli import config, demo, doctor, events, journal, lease, link, replay, run, table
 from droptable.cli.exits import CommandError, ExitCode, exit_code_of
 from droptable.cli.options import URL_VARIABLE
 from droptable.cli.output import put, say
@@ -47,7 +47,9 @@ app.add_typer(lease.app, name="lease")
 app.add_typer(events.app, name="events")
 app.add_typer(journal.app, name="journal")
 app.add_typer(config.app, name="config")
+app.add_typer(link.app, name="link")
 app.command("doctor")(doctor.doctor)
+app.command("replay")(replay.replay)
 
 
 def _show_version(asked: bool) -> None:

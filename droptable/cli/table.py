@@ -232,7 +232,7 @@ def tension(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Set the force that holds a cocked section."""
+    """Set the force that holds a cocked section; it is kept for as long as someone has the lease."""
     from droptable.cli import motion
 
     async def work(daemon: Daemon) -> dict[str, Any]:

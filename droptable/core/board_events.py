@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from droptable.core.events import BoardEventHeard
-from droptable.core.faults import fault_text
+from droptable.core.faults import fault_of
 from droptable.core.limits import TABLE
 from droptable.core.model import SectionState
 from droptable.sections import Section
@@ -60,8 +60,8 @@ KINDS: dict[int, BoardKind] = {
     8: BoardKind("locked", _duration),
     9: BoardKind("stopped", lambda heard: {"source": _named(STOP_SOURCES, heard.a)}),
     10: BoardKind("stop_reset"),
-    11: BoardKind("fault", lambda heard: {"code": fault_text(heard.a).code}),
-    12: BoardKind("fault_cleared", lambda heard: {"code": fault_text(heard.a).code}),
+    11: BoardKind("fault", lambda heard: {"code": fault_of(heard.a).code}),
+    12: BoardKind("fault_cleared", lambda heard: {"code": fault_of(heard.a).code}),
     13: BoardKind("estop_open"),
     14: BoardKind("estop_closed"),
     15: BoardKind("pedal", lambda heard: {"down": bool(heard.a)}),
@@ -87,12 +87,14 @@ def section_of(heard: BoardEventHeard) -> Section | None:
     return Section(heard.section) if heard.section in tuple(Section) else None
 
 
-def told(heard: BoardEventHeard, section: SectionState | None) -> tuple[str, Data]:
+def told(
+    heard: BoardEventHeard, section: SectionState | None, calibration_id: str | None = None
+) -> tuple[str, Data]:
     """The kind and data of an event in the journal. `section`: what was known when it was heard."""
     kind = _kind(heard)
     particulars = kind.data(heard)
     if kind is KINDS[DROP] and section is not None:
-        particulars = _drop(heard, section)
+        particulars = _drop(heard, section, calibration_id)
     return kind.name, {**particulars, "board_us": heard.board_us}
 
 
@@ -101,7 +103,7 @@ def _kind(heard: BoardEventHeard) -> BoardKind:
     return KINDS.get(heard.kind, _UNKNOWN) if placed else _UNKNOWN
 
 
-def _drop(heard: BoardEventHeard, section: SectionState) -> Data:
+def _drop(heard: BoardEventHeard, section: SectionState, calibration_id: str | None) -> Data:
     """What the journal says of a drop, and None for what was not measured.
 
     `fall_ms` is None when the board saw no up edge. `armed_ms` is the time from arming to the up
@@ -115,5 +117,5 @@ def _drop(heard: BoardEventHeard, section: SectionState) -> Data:
         "release_n": heard.c / 10,
         "tension_n": None if section.tension_dn is None else section.tension_dn / 10,
         "armed_ms": None if armed_us is None else (heard.board_us - armed_us) / 1000,
-        "calibration_id": None,
+        "calibration_id": calibration_id,
     }

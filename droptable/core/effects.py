@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from droptable.core.events import BoardEventHeard
 from droptable.core.model import Verb
+from droptable.core.overs import Over
 from droptable.core.reasons import Reason
 from droptable.sections import Section
 
@@ -87,6 +88,19 @@ class Answer:
     reasons: tuple[Reason, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell a socket what became of a finger; `over` once the gesture is no more."""
+
+    client: int
+    intent: int | None
+    """None: the press was refused, and no gesture came of it."""
+    over: Over | None = None
+    begun: bool = False
+    """What the gesture is for is on its way."""
+    reasons: tuple[Reason, ...] = ()
+
+
 Effect = (
     SendStop
     | SetBeat
@@ -97,4 +111,5 @@ Effect = (
     | ReopenSession
     | Record
     | Answer
+    | Tell
 )

@@ -6,6 +6,7 @@ Until then the board keeps it: what could not be recorded is expected again.
 
 from dataclasses import replace
 
+from droptable.core import tensions
 from droptable.core.board_events import ARMED, DISARMED, DROP, Data, section_of, told
 from droptable.core.effects import Record, SendEventAck
 from droptable.core.events import (
@@ -17,6 +18,7 @@ from droptable.core.events import (
 )
 from droptable.core.licences import end_lease
 from droptable.core.model import Board, Drop, EventLog
+from droptable.core.series import count_drop
 from droptable.core.turn import BOARD, DAEMON, Turn
 from droptable.sections import Section
 
@@ -28,8 +30,7 @@ def begin_session(turn: Turn, board: Board) -> None:
     if log.boot_id != board.boot_id:
         # Its clock began anew, and nobody has seen what its tensions are since.
         turn.keep_all(
-            replace(each, armed_board_us=None, tension_confirmed=False)
-            for each in turn.state.sections
+            replace(tensions.left(each), armed_board_us=None) for each in turn.state.sections
         )
         turn.state = replace(turn.state, events=fresh)
     elif first_seq > log.next_seq:
@@ -49,10 +50,19 @@ def take_event(turn: Turn, heard: BoardEventHeard) -> None:
         return
     turn.state = replace(turn.state, events=replace(log, next_seq=log.next_seq + 1))
     section = section_of(heard)
-    kind, data = told(heard, None if section is None else turn.section(section))
+    known = None if section is None else turn.section(section)
+    kind, data = told(heard, known, _calibration_id(turn, section))
+    if section is not None and heard.kind == DROP and (of := count_drop(turn, section)):
+        data = {**data, "series": of}
     turn.effects.append(Record(kind, section, BOARD, data, heard))
     if section is not None:
         _follow_arming(turn, section, heard)
+
+
+def _calibration_id(turn: Turn, section: Section | None) -> str | None:
+    """By which calibration the section's forces were measured."""
+    calibration = None if section is None else turn.state.calibrations[section]
+    return None if calibration is None else calibration.id
 
 
 def take_journal_news(turn: Turn, news: JournalNews) -> None:

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from droptable.core.model import Board, SectionState, Table, Verb
+from droptable.core.model import (
+    Board,
+    Calibration,
+    Control,
+    LegLength,
+    Role,
+    SectionState,
+    Table,
+    Verb,
+)
 from droptable.sections import Section
 
 # The link
@@ -120,17 +129,64 @@ class JournalHealth:
     failed: bool
 
 
+# The daemon's own body
+
+
+@dataclass(frozen=True, slots=True)
+class DiskLooked:
+    """How much room the state directory has; None when it cannot be told."""
+
+    free_mb: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLooked:
+    """How late the daemon's loop was, at worst, since this was last told."""
+
+    late_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The wall clock was set. Nothing is ordered by it; it is recorded so that others see it."""
+
+    step_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationChanged:
+    """By what each section is calibrated from now on; None: it is not."""
+
+    calibrations: tuple[Calibration | None, Calibration | None, Calibration | None]
+
+
 # People
 
 
 @dataclass(frozen=True, slots=True)
 class TakeLease:
-    """Take the lease, or renew it."""
+    """Take the lease, or renew it; `client` is the socket that renews it from then on."""
+
+    client: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseLease:
     """Give the lease back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOverLease:
+    """Take the lease from whoever has it: the table is made safe, and they are asked."""
+
+    client: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTakeOver:
+    """The holder gives the lease to whoever asks for it, or keeps it."""
+
+    give: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +210,40 @@ class ResetStop:
     """Take back a latched stop."""
 
 
-Action = TakeLease | ReleaseLease | Do | SetTension | ResetStop
+@dataclass(frozen=True, slots=True)
+class StartSeries:
+    """Let a series run, as its preset says; it moves nothing until someone holds a control."""
+
+    id: str
+    preset: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartOwnSeries:
+    """Let a series run that no preset is for."""
+
+    id: str
+    section: Section
+    drops: int
+    window_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndSeries:
+    """Let the series end."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLegLength:
+    """Keep a leg length with the series: from before its first drop, or from after its end."""
+
+    after: bool
+    found: LegLength
+
+
+SeriesAction = StartSeries | StartOwnSeries | EndSeries | NoteLegLength
+LeaseAction = TakeLease | ReleaseLease | TakeOverLease | AnswerTakeOver
+Action = LeaseAction | Do | SetTension | ResetStop | SeriesAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +253,72 @@ class Asked:
     request: int
     actor: str
     action: Action
+    role: Role = Role.VIEWER
+
+
+# Fingers, and the sockets that tell of them. `client` is the number of a socket.
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A finger came down on a control. `current`: the section had not changed since the picture
+    of it that the finger saw.
+    """
+
+    client: int
+    actor: str
+    role: Role
+    control: Control
+    section: Section
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The finger is still there."""
+
+    client: int
+    intent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The finger went up."""
+
+    client: int
+    intent: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAsked:
+    """The finger did what says that it means it."""
+
+    client: int
+    intent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The page is still there."""
+
+    client: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Nobody sees the page any more."""
+
+    client: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLost:
+    """The socket is gone."""
+
+    client: int
+
+
+Touch = Pressed | Holding | Released | CommitAsked | Alive | Hidden | ClientLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,5 +344,8 @@ class Closing:
 LinkNews = StreamOpened | LinkTrouble | SessionOpened | SessionOver | WentStale | RoundTrip
 BoardNews = StatusHeard | BoardEventHeard | ResultHeard | ParamHeard
 JournalNews = Committed | CommitFailed | JournalHealth
+UpkeepNews = DiskLooked | LoopLooked | ClockStepped | CalibrationChanged
 
-Event = LinkNews | BoardNews | JournalNews | Asked | StopAsked | TimePassed | Closing
+People = Asked | Touch | StopAsked
+
+Event = LinkNews | BoardNews | JournalNews | UpkeepNews | People | TimePassed | Closing

@@ -4,7 +4,7 @@ Checked after every step, in production too: a state that breaks one of these is
 recorded, and only then raised.
 """
 
-from droptable.core.model import Phase, Provision, State
+from droptable.core.model import Control, Phase, Provision, State
 
 PENDING_MAX = 4
 """A DISARM for each section and one other command."""
@@ -75,11 +75,57 @@ def _of_licences(state: State) -> tuple[Claim, ...]:
         ("a control is held although the link is slow", held and state.link.slow),
         ("a control is held although the table is stopped", held and stopped),
         ("a control is held at a foreign board", held and state.foreign),
+        *_of_fingers(state, stopped=stopped),
         (
             "someone has the lease although the daemon is ending",
             state.closing and state.lease is not None,
         ),
     )
+
+
+def _of_fingers(state: State, *, stopped: bool) -> tuple[Claim, ...]:
+    hold, gesture, series = state.hold, state.gesture, state.series
+    pressed, running = gesture is not None, series is not None and series.running
+    return (
+        (
+            "a motion is held by a finger that is not there",
+            hold is not None
+            and hold.intent is not None
+            and (gesture is None or gesture.intent != hold.intent),
+        ),
+        ("a finger is on a control without a lease", pressed and state.lease is None),
+        (
+            "a finger counts that is not the holder's",
+            gesture is not None
+            and state.lease is not None
+            and (
+                gesture.actor != state.lease.holder
+                or gesture.client not in (None, state.lease.client)
+            ),
+        ),
+        (
+            "a finger is on a control although the board cannot be believed",
+            pressed and not state.believed,
+        ),
+        ("a finger is on a control although the table is stopped", pressed and stopped),
+        ("a series is held that does not run", _holds_a_series(state) and not running),
+        ("a series runs without a lease", running and state.lease is None),
+        ("a series runs although the board cannot be believed", running and not state.believed),
+        ("a series runs although the table is stopped", running and stopped),
+        (
+            "a series has more drops than it is for",
+            series is not None and series.done > series.drops,
+        ),
+        (
+            "a lease is asked for that nobody has, or something goes on meanwhile",
+            state.take_over is not None
+            and (state.lease is None or pressed or running or hold is not None),
+        ),
+    )
+
+
+def _holds_a_series(state: State) -> bool:
+    return state.gesture is not None and state.gesture.control is Control.SERIES
 
 
 def _of_work(state: State) -> tuple[Claim, ...]:

@@ -1,7 +1,9 @@
 """The core's own numbers, each with its reason. The board has others; neither knows the other's."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from droptable.sections import Section
 
 STATUS_STALE_US = 150_000
 """A STATUS comes every 20 ms; after this long without one, nothing is known."""
@@ -40,9 +42,53 @@ HOLD_MARGIN_US = 500_000
 HOLD_BEGIN_US = RESULT_WAIT_US
 """A motion that is not seen to begin within the time for a RESULT has not begun."""
 
+FINGER_GAP_US = 250_000
+"""A page tells of a finger every 100 ms; after two that are missing there is no finger."""
+
+ARM_HELD_MIN_US = 900_000
+ARM_HELD_MAX_US = 3_000_000
+"""From press to commit: shorter is a brush with a sleeve, longer a hand that rests there."""
+
+RUN_AFTER_US = 500_000
+"""How long a control is held before anything moves, so that a touch moves nothing."""
+
+SERIES_PAUSE_US = 500_000
+"""How long a section rests before a series goes on with it: time to let go."""
+
+SERIES_TENSION_OFF_DN = 300
+"""How far the tension may be from what a preset means: someone who breathes moves the load by less."""
+
+TAKE_OVER_US = 10_000_000
+"""How long the holder of the lease is asked before it goes to who asks for it."""
+
 CLOSING_STOP_AFTER_US = 300_000
 """How long the daemon, ending, waits for a table to come to rest before it sends STOP."""
 
+TENSION_RETRY_US = 1_000_000
+"""How long a board that did not take a tension back has before it is told again."""
+
+ARM_RATE_US = 60_000_000
+"""Arms are counted over this long."""
+
+COIL_WINDOW_US = 120_000_000
+"""The share of time that a pin's coil is driven is counted over this long: a solenoid of the size
+of a lock's warms up within minutes, not seconds."""
+
+COIL_SPANS_MAX = 64
+"""How many spans of driving are told apart; the oldest are joined, which counts their gap too."""
+
+EVENT_BACKLOG_MAX = 16
+"""More of the board's events than this that are not on disk: the journal does not keep up. A board
+keeps 64 and needs 8 free places to arm."""
+
+LOOP_LATE_MAX_US = 100_000
+"""A BEAT is due every 50 ms and the board waits 150 ms for it: from here on a loop that is late ends
+what it moves."""
+
+FINDINGS_MAX = 16
+"""How many causes are kept; a table that has more of them has one that matters, the first."""
+
+TENSION_TOLERANCE_KEY = 14
 TENSION_SET_KEY = 11
 SECTION_KEYS = range(1, 16)
 TABLE_KEYS = range(16, 19)
@@ -69,6 +115,30 @@ class SectionLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the configuration allows at most before arming is refused; the defaults are its own."""
+
+    tension_over_load_max_dn: int = 3_000
+    unloaded_below_dn: int = 300
+    patient_timeout_us: int = 60_000_000
+    arms_per_minute_max: int = 20
+    coil_duty_max_percent: int = 50
+    disk_free_min_mb: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A series that the practice has a name for."""
+
+    section: Section
+    drops: int
+    window_us: int
+    tension_offset_dn: int
+    """How much more than what lies on the section holds it."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the configuration says, as far as decisions depend on it."""
 
@@ -80,3 +150,5 @@ class Settings:
     """The CRC by which two ends compare their parameters; handed in, as it is the link's."""
     hw_id: str | None = None
     allow_cli_motion: bool = False
+    bounds: Bounds = Bounds()
+    presets: Mapping[str, Preset] = field(default_factory=dict)

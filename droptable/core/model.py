@@ -7,6 +7,7 @@ monotonic clock unless a name says otherwise; forces are in decinewtons, as they
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
+from typing import Literal
 
 from droptable.core.limits import LEASE_MOVING_US, LEASE_US, ROUND_TRIP_MAX_US, Settings
 from droptable.sections import Section
@@ -45,6 +46,20 @@ class Verb(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+class Role(IntEnum):
+    """What a person may do; each may do all that those before it may."""
+
+    VIEWER = 0
+    OPERATOR = 1
+    TECHNICIAN = 2
+    ADMIN = 3
+
+    @property
+    def label(self) -> str:
+        """The role as programs and people write it."""
+        return self.name.lower()
+
+
 class Health(StrEnum):
     """How the link to the board is."""
 
@@ -65,6 +80,9 @@ class Board:
     simulator: bool
     first_event_seq: int
     params_crc: int
+    load_cells: bool = True
+    tension_drive: bool = True
+    """Without one the tension is set at the mechanism, by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +130,19 @@ class SectionState:
     armed_until_us: int | None = None
     armed_board_us: int | None = None
     """When it was armed, on the board's clock, as long as no event has told that it is not."""
+    phase_number: int | None = None
+    """A phase of a newer board that this program does not know; to it the section is UNKNOWN."""
     tension_confirmed: bool = False
+    """Whoever has the lease answers for it: it is this patient's."""
+    tension_left: bool = False
+    """It is still the last patient's; the middle of the range is to be written over it."""
+    tension_by_hand_dn: int | None = None
+    """What a person says that it is, at a board that has no drive for it."""
+    restarted: bool = False
+    """The board restarted, and nobody has homed the section since."""
     last_drop: Drop | None = None
+    series: str | None = None
+    """The series in which it was armed, until it has fallen or is known not to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +157,7 @@ class Table:
     lease_live: bool
     hold_pressed: bool
     params_incomplete: bool
+    events_half_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +166,53 @@ class Lease:
 
     holder: str
     renewed_us: int
+    client: int | None = None
+    """The socket that renews it, and the only one whose fingers count; None: no socket does."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Someone asks the holder for the lease; meanwhile it moves nothing."""
+
+    actor: str
+    client: int | None
+    until_us: int
+
+
+class Control(StrEnum):
+    """What a person can hold."""
+
+    COCK = "cock"
+    LOCK = "lock"
+    ARM = "arm"
+    SERIES = "series"
+
+
+@dataclass(frozen=True, slots=True)
+class Gesture:
+    """A finger on a control, or a foot on the pedal; the only one at this table."""
+
+    intent: int
+    client: int | None
+    """The socket that tells of the finger; None: it is the pedal, of which the board tells."""
+    actor: str
+    role: Role
+    control: Control
+    section: Section
+    phase: Phase
+    """The section's, when the control was pressed."""
+    pressed_us: int
+    heard_us: int
+    begun: bool = False
+    """What it is for is on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finger:
+    """Whom to tell what became of a gesture that is over."""
+
+    client: int
+    intent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +228,10 @@ class Hold:
     until_us: int
     begun: bool = False
     """The board has said that the motion began; when it says that it ended, so does the hold."""
+    intent: int | None = None
+    """The gesture that it is part of; None: it was asked for without one."""
+    pedal: bool = False
+    """It is the pedal that is held: the board sees that by itself, and is not told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +242,10 @@ class Pending:
     verb: Verb
     section: Section | None
     sent_us: int
-    request: int
+    request: int | None
+    """Who waits for the answer; None: nobody, or `finger`."""
     window_us: int = 0
+    finger: Finger | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +261,63 @@ class TensionPending:
 
 
 @dataclass(frozen=True, slots=True)
+class FallBack:
+    """A PARAM_SET of the middle of the range, over the last patient's tension."""
+
+    cmd_id: int
+    section: Section
+    tension_dn: int
+    sent_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Whether someone lies there, by the load cells; who it is, nobody asks."""
+
+    unloaded_us: int | None = None
+    """Since when nobody is known to; None while somebody is."""
+    gone: bool = True
+    """Nobody was for so long that the next one is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """By what forces are measured and set at a section, and how far it may be relied on."""
+
+    id: str
+    hw_id: str
+    """The board that it was made with."""
+    expires_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What the daemon senses of the machine that it runs on; None is not known."""
+
+    disk_free_mb: int | None = None
+    late_us: int | None = None
+    """How late its loop was, at worst, when it was last looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wear:
+    """When a section's pin was driven, as the core counts it: from and until, the newest last."""
+
+    spans: tuple[tuple[int, int], ...] = ()
+    since_us: int | None = None
+    """Since when it is driven now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Something that went wrong and has not been cleared; see `faults.py`."""
+
+    code: str
+    section: Section | None
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class StopWanted:
     """A STOP that no STATUS has confirmed yet; sent again, it is the same one."""
 
@@ -185,6 +325,40 @@ class StopWanted:
     sent_us: int
     answered: bool = False
     """The board has acted on it, and nothing that is under way can take it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegLength:
+    """By how much one leg was found to be shorter. Of whom, nobody says."""
+
+    shorter: Literal["left", "right", "neither"]
+    by_um: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Drops of one section, one after the other, while someone holds a control; and its end."""
+
+    id: str
+    actor: str
+    role: Role
+    section: Section
+    preset: str | None
+    drops: int
+    """How many it is for."""
+    until_us: int
+    rested_us: int
+    """Since when the section has been in the phase that it is in."""
+    done: int = 0
+    before: LegLength | None = None
+    after: LegLength | None = None
+    ended: str | None = None
+    """By what it ended; None while it runs."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.ended is None
 
 
 class Provision(Enum):
@@ -249,16 +423,34 @@ class State:
         SectionState(),
     )
     lease: Lease | None = None
+    take_over: TakeOver | None = None
+    gesture: Gesture | None = None
     hold: Hold | None = None
+    series: Series | None = None
+    """The one that runs, or the last one."""
     pending: tuple[Pending, ...] = ()
     tension_pending: TensionPending | None = None
     stop_wanted: StopWanted | None = None
     params: Params = Params()
     events: EventLog = EventLog()
     journal_failed: bool = False
+    faults: tuple[Standing, ...] = ()
+    """What stands against the table, the first cause first."""
+    patient: Patient = Patient()
+    fall_back: FallBack | None = None
+    calibrations: tuple[Calibration | None, Calibration | None, Calibration | None] = (
+        None,
+        None,
+        None,
+    )
+    upkeep: Upkeep = Upkeep()
+    arms_us: tuple[int, ...] = ()
+    """When sections were armed, within the last minute."""
+    wear: tuple[Wear, Wear, Wear] = (Wear(), Wear(), Wear())
     closing_us: int | None = None
     """Since when the daemon is ending."""
     next_cmd_id: int = 1
+    next_intent: int = 1
 
     @property
     def closing(self) -> bool:
@@ -288,6 +480,9 @@ class State:
             return None
         return self.lease.renewed_us + (LEASE_MOVING_US if self.active else LEASE_US)
 
+
+HELD_PHASES = frozenset({Phase.COCKING, Phase.LOWERING})
+"""The phases that last no longer than someone holds a control."""
 
 MOVING = frozenset({Phase.COCKING, Phase.LOWERING, Phase.DROPPING, Phase.DROPPED, Phase.SECURING})
 """The phases in which a section is, or may be, on its way."""

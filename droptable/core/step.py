@@ -17,11 +17,14 @@ by itself when one is gone. So the core needs no command to stop a motion: it en
 *STOP goes first and stays wanted* until the board has acted on it and a STATUS has shown it.
 
 Time passes first in every step, so that an event never meets a lease that has expired, and once more
-after the event, as that can bring an end forward to now. What follows from the whole state (BEAT
-flags, parameters) is settled last. Each part of the work has a room beside this one: `link_news`
-the link and the board's state, `licences` the lease and the hold, `requests` and `commands` what
-people ask for, `stopping` STOP and the daemon's end, `event_log` the way into the journal,
-`provision` the parameters.
+after the event, as that can bring an end forward to now. What is due to begin, begins only then: a
+finger that goes up in the moment in which something would begin is in time. What follows from the
+whole state (BEAT flags, parameters) is settled last. Each part of the work has a room beside this
+one: `link_news` the link and the board's state, `licences` the lease and the hold, `take_over` how
+the lease changes hands, `gestures` and `series` what fingers and feet keep up, `requests` and
+`commands` what people ask for, `stopping` STOP and the daemon's end, `event_log` the way into the
+journal, `provision` the parameters, `tensions` whose tension it is, `findings` what goes wrong,
+`wear` the coils, `upkeep` the machine beneath.
 """
 
 from collections.abc import Iterator
@@ -29,23 +32,40 @@ from collections.abc import Iterator
 from droptable.core import (
     commands,
     event_log,
+    gestures,
     licences,
     link_news,
     provision,
     requests,
+    series,
     stopping,
+    take_over,
+    tensions,
+    upkeep,
 )
 from droptable.core.effects import Effect
 from droptable.core.events import (
+    Alive,
     Asked,
     BoardEventHeard,
+    BoardNews,
+    CalibrationChanged,
+    ClientLost,
+    ClockStepped,
     Closing,
+    CommitAsked,
     CommitFailed,
     Committed,
+    DiskLooked,
     Event,
+    Hidden,
+    Holding,
     JournalHealth,
     LinkTrouble,
+    LoopLooked,
     ParamHeard,
+    Pressed,
+    Released,
     ResultHeard,
     RoundTrip,
     SessionOpened,
@@ -70,7 +90,10 @@ def step(state: State, event: Event, now_us: int) -> tuple[State, tuple[Effect, 
     _pass_time(turn)
     _take(turn, event)
     _pass_time(turn)
+    gestures.begin_when_due(turn)
+    series.go_on_when_due(turn)
     provision.advance(turn)
+    tensions.advance(turn)
     turn.tell_beat()
     return turn.state, tuple(turn.effects)
 
@@ -83,8 +106,12 @@ def wake_us(state: State) -> int | None:
 def _pass_time(turn: Turn) -> None:
     """Let everything be over whose time is over; each of these has its deadline below."""
     licences.end_what_is_over(turn)
+    take_over.settle(turn)
+    gestures.end_what_is_over(turn)
+    series.end_what_is_over(turn)
     link_news.go_stale_when_silent(turn)
     commands.give_up_what_is_late(turn)
+    tensions.leave_when_the_patient_has(turn)
     stopping.send_again_when_due(turn)
     stopping.stop_when_restless(turn)
 
@@ -94,6 +121,10 @@ def _deadlines(state: State) -> Iterator[int]:
         yield state.lease_until_us
     if state.hold is not None:
         yield state.hold.until_us
+    if state.take_over is not None:
+        yield state.take_over.until_us
+    yield from gestures.deadlines(state)
+    yield from series.deadlines(state)
     if state.link.status_us is not None:
         yield state.link.status_us + STATUS_STALE_US + 1
     for pending in state.pending:
@@ -102,30 +133,27 @@ def _deadlines(state: State) -> Iterator[int]:
         yield state.tension_pending.sent_us + RESULT_WAIT_US
     if state.stop_wanted is not None:
         yield state.stop_wanted.sent_us + STOP_RESEND_US
-    if (restless_us := stopping.restless_us(state)) is not None:
-        yield restless_us
-    if (due_us := provision.due_us(state)) is not None:
-        yield due_us
+    for due_us in (stopping.restless_us, provision.due_us, tensions.gone_us, tensions.due_us):
+        if (at_us := due_us(state)) is not None:
+            yield at_us
 
 
 def _take(turn: Turn, event: Event) -> None:
     match event:
-        case Asked():
-            requests.take(turn, event)
-        case StopAsked(source=source):
-            stopping.stop(turn, source)
+        case Asked() | StopAsked():
+            _take_wish(turn, event)
+        case Pressed() | Holding() | Released() | CommitAsked() | Alive() | Hidden() | ClientLost():
+            gestures.take(turn, event)
         case Closing():
             stopping.close(turn)
         case TimePassed():
             pass
         case Committed() | CommitFailed() | JournalHealth():
             event_log.take_journal_news(turn, event)
-        case StatusHeard():
-            link_news.take_status(turn, event)
-        case BoardEventHeard():
-            event_log.take_event(turn, event)
-        case ResultHeard() | ParamHeard():
-            _take_answer(turn, event)
+        case DiskLooked() | LoopLooked() | ClockStepped() | CalibrationChanged():
+            upkeep.take(turn, event)
+        case StatusHeard() | BoardEventHeard() | ResultHeard() | ParamHeard():
+            _take_board_news(turn, event)
         case (
             StreamOpened()
             | LinkTrouble()
@@ -137,13 +165,26 @@ def _take(turn: Turn, event: Event) -> None:
             link_news.take(turn, event)
 
 
-def _take_answer(turn: Turn, answer: ResultHeard | ParamHeard) -> None:
-    """An answer belongs to whoever's cmd_id it carries; no two have the same."""
-    match answer:
+def _take_wish(turn: Turn, wish: Asked | StopAsked) -> None:
+    match wish:
+        case Asked():
+            requests.take(turn, wish)
+        case StopAsked(source=source):
+            stopping.stop(turn, source)
+
+
+def _take_board_news(turn: Turn, news: BoardNews) -> None:
+    """What the board says. An answer belongs to whoever's cmd_id it carries; no two have the same."""
+    match news:
+        case StatusHeard():
+            link_news.take_status(turn, news)
+        case BoardEventHeard():
+            event_log.take_event(turn, news)
         case ResultHeard():
-            stopping.take_answer(turn, answer)
-            commands.take_result(turn, answer)
-            provision.take_result(turn, answer)
+            stopping.take_answer(turn, news)
+            commands.take_result(turn, news)
+            provision.take_result(turn, news)
         case ParamHeard():
-            provision.take_param(turn, answer)
-            commands.take_param(turn, answer)
+            provision.take_param(turn, news)
+            commands.take_param(turn, news)
+            tensions.take_param(turn, news)

@@ -8,9 +8,10 @@ RESET_STOP left that could take it back, and a STATUS after that answer shows it
 from dataclasses import replace
 
 from droptable.core.events import ResultHeard
-from droptable.core.licences import end_hold, end_lease
+from droptable.core.licences import end_hold, end_lease, end_series
 from droptable.core.limits import CLOSING_STOP_AFTER_US, STOP_RESEND_US
 from droptable.core.model import ACTIVE, State, StopWanted, Verb
+from droptable.core.overs import Over
 from droptable.core.reasons import OK
 from droptable.core.turn import DAEMON, Turn
 
@@ -23,7 +24,8 @@ def at_rest(state: State) -> bool:
 def stop(turn: Turn, source: str) -> None:
     """Someone wants STOP: now, and whatever was wanted before."""
     _send(turn, turn.take_cmd_id())
-    end_hold(turn)
+    end_hold(turn, Over.STOP)
+    end_series(turn, "stop")
     turn.record("stop_requested", None, source, {})
 
 
@@ -62,7 +64,8 @@ def follow_status(turn: Turn) -> None:
     table, wanted = turn.state.table, turn.state.stop_wanted
     if table is None or not table.stopped:
         return
-    end_hold(turn)
+    end_hold(turn, Over.STOP)
+    end_series(turn, "stop")
     if wanted is not None and wanted.answered:
         turn.state = replace(turn.state, stop_wanted=None)
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from droptable.core.board_events import Data
-from droptable.core.effects import Answer, Effect, Record, SendStop, SetBeat
-from droptable.core.model import SectionState, State
+from droptable.core.effects import Answer, Effect, Record, SendStop, SetBeat, Tell
+from droptable.core.model import HELD_PHASES, Control, Phase, SectionState, State, Verb
+from droptable.core.overs import Over
 from droptable.core.reasons import Reason
 from droptable.sections import Section
 
@@ -20,10 +21,37 @@ BOARD = "board"
 
 
 def beat_flags(state: State) -> tuple[bool, bool]:
-    """What every BEAT says: whether the lease is live, and whether someone holds the control."""
-    licensed = not (state.closing or state.link.slow or state.foreign)
-    lease = state.lease is not None and licensed
-    return lease, lease and state.hold is not None
+    """What every BEAT says: whether the lease is live, and whether someone holds the control.
+
+    A board that is not heard may still hear: nothing goes on there that nobody sees. The board sees
+    the pedal by itself. So that a finger that went up ends what it began although a foot is on the
+    pedal, the lease is not told while anything goes on that nobody here holds.
+    """
+    if state.lease is None or not state.believed:
+        return False, False
+    hindered = state.closing or state.link.slow or state.foreign or state.take_over is not None
+    lease = not hindered and not _astray(state)
+    return lease, lease and state.hold is not None and not state.hold.pedal
+
+
+def _astray(state: State) -> bool:
+    """Whether a section moves, or is armed in a series, without the hold that it began with."""
+    if state.hold is None and any(each.phase in HELD_PHASES for each in state.sections):
+        return True
+    return any(
+        section.series is not None and _armed(state, at) and not _series_held(state, at)
+        for at, section in zip(Section, state.sections, strict=True)
+    )
+
+
+def _armed(state: State, at: Section) -> bool:
+    arming = any((each.verb, each.section) == (Verb.ARM, at) for each in state.pending)
+    return arming or state.sections[at].phase is Phase.ARMED
+
+
+def _series_held(state: State, at: Section) -> bool:
+    gesture = state.gesture
+    return gesture is not None and (gesture.control, gesture.section) == (Control.SERIES, at)
 
 
 class Turn:
@@ -40,6 +68,18 @@ class Turn:
     def answer(self, request: int, *against: Reason) -> None:
         """Tell who asked; without reasons it was done."""
         self.effects.append(Answer(request, against))
+
+    def tell(
+        self,
+        client: int,
+        intent: int | None,
+        *,
+        over: Over | None = None,
+        begun: bool = False,
+        against: tuple[Reason, ...] = (),
+    ) -> None:
+        """Tell a socket what becomes of its finger."""
+        self.effects.append(Tell(client, intent, over, begun, against))
 
     def record(self, kind: str, section: Section | None, actor: str, data: Data) -> None:
         """Have something of the daemon's own life in the journal."""
@@ -63,6 +103,12 @@ class Turn:
         cmd_id = self.state.next_cmd_id
         self.state = replace(self.state, next_cmd_id=cmd_id % 0xFFFF + 1)
         return cmd_id
+
+    def take_intent(self) -> int:
+        """A number that no gesture of this run of the daemon had before."""
+        intent = self.state.next_intent
+        self.state = replace(self.state, next_intent=intent + 1)
+        return intent
 
     def section(self, at: Section) -> SectionState:
         """What is known of one section."""

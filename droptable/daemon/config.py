@@ -18,6 +18,7 @@ from droptable.daemon.config_model import (
     SectionKeys,
     field_at,
     is_table,
+    listen_contradictions,
     names_at,
     split_address,
 )
@@ -62,7 +63,8 @@ def load(
     try:
         config = Config.model_validate(gathered.values)
     except ValidationError as error:
-        raise ConfigInvalidError([*gathered.findings, *_findings(error, gathered)]) from None
+        found = (*_findings(error, gathered), *_listening(error, gathered))
+        raise ConfigInvalidError([*gathered.findings, *found]) from None
     if gathered.findings:
         raise ConfigInvalidError(gathered.findings)
     return _with_paths_of(file, config)
@@ -118,12 +120,27 @@ def _findings(error: ValidationError, gathered: Gathered) -> Iterator[Finding]:
                 yield _finding(gathered.origin(found.path), found.text)
         elif each["type"] == "extra_forbidden":
             yield _finding(_written(gathered, path), _unknown(path))
+        elif each["type"] == "missing" and gathered.unread:
+            continue
         elif each["type"] == "missing":
             for missing in _required(path):
                 yield _finding(gathered.origin(missing), f"is missing; {_allowed(missing)}")
         else:
             value = "" if path in SECRETS else f"= {each['input']!r}: "
             yield _finding(gathered.origin(path), f"{value}{_allowed(path)}")
+
+
+def _listening(error: ValidationError, gathered: Gathered) -> Iterator[Finding]:
+    """An address that must not be, also where other keys keep the rest from being looked at."""
+    http = gathered.values.get("http")
+    listen = http.get("listen") if isinstance(http, dict) else None
+    told = any(
+        each["loc"] == ("http", "listen") or each["type"] == "contradiction"
+        for each in error.errors(include_url=False)
+    )
+    if isinstance(listen, str) and not told:
+        for found in listen_contradictions(listen):
+            yield _finding(gathered.origin(found.path), found.text)
 
 
 def _written(gathered: Gathered, path: KeyPath) -> Origin:

@@ -59,6 +59,8 @@ class Gathered:
     findings: list[Finding] = field(default_factory=list)
     place: str = "configuration"
     """What to name for a value that nobody wrote anywhere."""
+    unread: bool = False
+    """There is a file and it could not be read: what it holds is not known to be missing."""
 
     def put(self, path: KeyPath, value: object, origin: Origin) -> None:
         """Set one value over whatever was there."""
@@ -98,6 +100,7 @@ def gather(
 
 
 def _gather_file(gathered: Gathered, file: Path) -> None:
+    gathered.unread = True
     try:
         with file.open("rb") as stream:
             text = stream.read(FILE_SIZE_MAX).decode()
@@ -111,7 +114,7 @@ def _gather_file(gathered: Gathered, file: Path) -> None:
     except UnicodeDecodeError:
         gathered.findings.append(Finding(str(file), 0, "", "is not text in UTF-8"))
         return
-    gathered.place = str(file)
+    gathered.place, gathered.unread = str(file), False
     lines = _lines_of_keys(text)
     # Headers as well: what is missing in a table is told with the line of its header.
     gathered.origins |= {

@@ -4,15 +4,19 @@ The model alone; it reads no file and no environment (`config_layers.py` does), 
 secrets but never shows them. A `Config` that exists is valid and free of contradictions.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from datetime import date
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from droptable.board.pin_plan import PinPlan, SectionPins, findings
+from droptable.core.limits import COIL_WINDOW_US
 from droptable.link.params import TABLE_SECTION, Key
 from droptable.sections import Section
 
@@ -29,6 +33,8 @@ I32_MAX = 2**31 - 1
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
 """A level of an MQTT topic and a part of file names: neither `/`, `+`, `#` nor blanks."""
+
+HardwareId = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,8}$")]
 
 Address = Annotated[str, StringConstraints(pattern=f"^{ADDRESS_PATTERN}$")]
 
@@ -90,7 +96,7 @@ class BoardKeys(Keys):
         at_least=9_600,
         at_most=4_000_000,
     )
-    hw_id: Annotated[str, StringConstraints(pattern=r"^[ -~]{1,8}$")] | None = key(
+    hw_id: HardwareId | None = key(
         None,
         "Only the board with this hardware id is accepted; without it any board is",
         allowed="1 to 8 printable ASCII characters",
@@ -196,6 +202,23 @@ class SectionKeys(Keys):
     drop_height_um: int = key(
         20_000, "How far the section falls", unit="µm", at_least=5_000, at_most=60_000
     )
+    calibration_id: Name | None = key(
+        None,
+        "Calibrated: the name of the calibration that these values come from",
+        allowed="1 to 32 letters, digits, '_', '.' or '-', a letter or digit first",
+    )
+    calibration_board: HardwareId | None = key(
+        None,
+        "Calibrated: the hardware id of the board that it was made with",
+        allowed="1 to 8 printable ASCII characters",
+    )
+    calibration_expires: (
+        Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None
+    ) = key(
+        None,
+        "Calibrated: the last day, UTC, on which it is valid",
+        allowed='a date such as "2027-01-31"',
+    )
     tension_min_n: float = key(
         100.0, "Lowest tension that may be set", unit="N", at_least=0, at_most=1_000
     )
@@ -233,6 +256,75 @@ class ArmingKeys(Keys):
         at_least=1_000,
         at_most=60_000,
     )
+    tension_over_load_max_n: float = key(
+        300.0,
+        "The tension may exceed what presses on the section by this; a thrust has to overcome it",
+        unit="N",
+        at_least=50,
+        at_most=600,
+    )
+    # The lightest section of a child who lies there presses with some 60 N.
+    unloaded_below_n: float = key(
+        30.0,
+        "With less than this on every section nobody lies on the table",
+        unit="N",
+        at_least=5,
+        at_most=200,
+    )
+    patient_timeout_s: int = key(
+        60,
+        "When nobody has lain on the table for this long, the next one is another patient",
+        unit="s",
+        at_least=5,
+        at_most=3_600,
+    )
+    arms_per_minute_max: int = key(
+        20,
+        "The table arms no more often than this, all sections together",
+        unit="arms a minute",
+        at_least=1,
+        at_most=60,
+    )
+    coil_duty_max_percent: int = key(
+        50,
+        "A pin's coil is driven for no more than this share of two minutes",
+        unit="percent",
+        at_least=5,
+        at_most=100,
+    )
+
+
+class PresetKeys(Keys):
+    """A series of drops that the practice has a name for. It moves nothing by itself."""
+
+    section: Literal["thoracic", "lumbar", "pelvic"] = key(
+        ..., "The section that drops", allowed="thoracic, lumbar or pelvic"
+    )
+    drops: int = key(3, "How many drops it is for", unit="drops", at_least=1, at_most=20)
+    window_s: int = key(
+        180,
+        "The series ends after this long, whatever happened",
+        unit="s",
+        at_least=10,
+        at_most=900,
+    )
+    # Practitioners set the load plus 50 to 150 N; as much as 500 N holds against most thrusts.
+    tension_offset_n: float = key(
+        80.0,
+        "The tension that it means is what lies on the section and this much more",
+        unit="N",
+        at_least=0,
+        at_most=500,
+    )
+    text: Annotated[str, StringConstraints(max_length=80)] = key(
+        "", "What people are told that it is for", allowed="at most 80 characters"
+    )
+
+
+ANY_NAME = "NAME"
+"""Stands for whatever people call a preset."""
+
+Presets = dict[Name, PresetKeys]
 
 
 class HttpKeys(Keys):
@@ -282,6 +374,112 @@ class MqttKeys(Keys):
         "Whether a sink confirms what is durable with it on `ledger/committed`; "
         "without, a PUBACK has to do",
     )
+    home_assistant: Name | None = key(
+        None,
+        "Where Home Assistant looks for devices, `homeassistant` unless that was changed there; "
+        "without, it is told nothing",
+        allowed="1 to 32 letters, digits, '_', '.' or '-', a letter or digit first",
+    )
+
+
+class BlackBoxKeys(Keys):
+    """What the daemon was told, in order, so that it can be played again."""
+
+    # A table at rest fills 1 kB each second: 64 MiB reach back over most of a day.
+    size_mib: int = key(
+        64,
+        "How much of the disk the recording may take; the oldest goes first",
+        unit="MiB",
+        at_least=8,
+        at_most=4_096,
+    )
+
+
+def pin_key(default: Any, description: str) -> Any:
+    """The key of a pin; which pins suit which use is judged by `board/pin_plan.py`."""
+    return key(default, description, unit="GPIO number", at_least=0, at_most=27)
+
+
+class SectionPinKeys(Keys):
+    """The pins of one section, by GPIO number (BCM), not by place on the header."""
+
+    lift: int = pin_key(..., "Output: drives the lift's valve or motor")
+    pin: int = pin_key(..., "Output: drives the coil that withdraws the locking pin")
+    lowering: int = pin_key(..., "Output: drives the lowering valve")
+    up: int = pin_key(..., "Input: the up switch, closed to ground at the top")
+    down: int = pin_key(..., "Input: the down switch, closed to ground at the bottom")
+    pin_engaged: int = pin_key(
+        ..., "Input: the pin's switch, closed to ground while the pin is in its hole"
+    )
+    hx711_data: int | None = pin_key(None, "Input: data of the section's HX711, if there is one")
+
+
+class GpioKeys(Keys):
+    """The pins of this machine, for link = "gpio": docs/wiring.md has the reference wiring."""
+
+    chip: int = key(
+        0, "The GPIO chip of the header, /dev/gpiochipN", unit="number", at_least=0, at_most=15
+    )
+    thoracic: SectionPinKeys = Field(description="The pins of the thoracic section")
+    lumbar: SectionPinKeys = Field(description="The pins of the lumbar section")
+    pelvic: SectionPinKeys = Field(description="The pins of the pelvic section")
+    watchdog: int = pin_key(..., "Output: turns over while the board's loop does its work")
+    estop: int = pin_key(..., "Input: closed to ground while the e-stop chain is closed")
+    stop_button: int | None = pin_key(
+        None, "Input: the stop button at the table, closed to ground until it is pressed"
+    )
+    pedal: int | None = pin_key(None, "Input: the pedal, closed to ground while it is pressed")
+    load_cells: Literal["none", "mcp3208", "hx711"] = key(
+        "none", "What reads the load cells", allowed="none, mcp3208 or hx711"
+    )
+    hx711_clock: int | None = pin_key(None, "Output: the clock of all three HX711")
+    realtime_priority: int = key(
+        50,
+        "SCHED_FIFO priority of the board's loop, where the system allows it; 0 for none",
+        unit="priority",
+        at_least=0,
+        at_most=90,
+    )
+    cpu: int | None = key(
+        None, "The core that the board's loop runs on", unit="core", at_least=0, at_most=255
+    )
+    lock_memory: bool = key(True, "Whether the board's memory is locked, where it may be")
+
+    def pin_plan(self) -> PinPlan:
+        """The pins as the board's own process takes them."""
+        sections = (self.thoracic, self.lumbar, self.pelvic)
+        thoracic, lumbar, pelvic = (SectionPins(**dict(section)) for section in sections)
+        return PinPlan(
+            chip=self.chip,
+            thoracic=thoracic,
+            lumbar=lumbar,
+            pelvic=pelvic,
+            watchdog=self.watchdog,
+            estop=self.estop,
+            stop_button=self.stop_button,
+            pedal=self.pedal,
+            load_cells=self.load_cells,
+            hx711_clock=self.hx711_clock,
+        )
+
+
+class JournalKeys(Keys):
+    """What is recorded for good."""
+
+    keep_days: int | None = key(
+        None,
+        "How long events are kept that the broker, or the sink, has; without, for ever",
+        unit="days",
+        at_least=30,
+        at_most=36_500,
+    )
+    disk_free_min_mb: int = key(
+        200,
+        "With less room than this on the disk of the state directory nothing is cocked or armed",
+        unit="MB",
+        at_least=10,
+        at_most=100_000,
+    )
 
 
 class LogKeys(Keys):
@@ -313,9 +511,21 @@ class Config(Keys):
     sections: SectionsKeys = Field(
         default_factory=SectionsKeys, description="Keys of all sections, and of each one"
     )
+    gpio: GpioKeys | None = Field(
+        None, description='The pins of this machine, for link = "gpio" only'
+    )
     arming: ArmingKeys = Field(default_factory=ArmingKeys, description="Arming a section")
+    presets: Presets = Field(
+        default_factory=dict, max_length=32, description="Series of drops, by their names"
+    )
     http: HttpKeys = Field(default_factory=HttpKeys, description="The tablet page and the API")
     mqtt: MqttKeys = Field(default_factory=MqttKeys, description="The broker")
+    journal: JournalKeys = Field(
+        default_factory=JournalKeys, description="What is recorded for good"
+    )
+    black_box: BlackBoxKeys = Field(
+        default_factory=BlackBoxKeys, description="The recording of what the daemon was told"
+    )
     log: LogKeys = Field(default_factory=LogKeys, description="What is logged")
 
     @model_validator(mode="after")
@@ -325,6 +535,10 @@ class Config(Keys):
             text = "; ".join(f"{'.'.join(each.path)} {each.text}" for each in found)
             raise PydanticCustomError("contradiction", "{text}", {"text": text, "found": found})
         return self
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all that is in force; secrets are in it as blanks."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def board_params(self) -> dict[tuple[int, int], int]:
         """The board's parameters in the wire's units, by (section, key); the table is 255.
@@ -363,27 +577,44 @@ def _contradictions(config: Config) -> Iterator[Contradiction]:
     if config.mqtt.password is not None and config.mqtt.password_file is not None:
         yield Contradiction(("mqtt", "password_file"), "and a password are both given; keep one")
     yield from _window_contradictions(config)
+    yield from _gpio_contradictions(config)
     for section in Section:
         yield from _section_contradictions(config, section)
 
 
-def _address_contradictions(config: Config) -> Iterator[Contradiction]:
+def listen_contradictions(listen: str) -> Iterator[Contradiction]:
+    """What is wrong with the address of the page, whatever else there is."""
     try:
-        host, _ = split_address(config.http.listen)
+        host, _ = split_address(listen)
     except ValueError as error:
         yield Contradiction(("http", "listen"), str(error))
     else:
         if not _is_loopback(host):
             yield Contradiction(
                 ("http", "listen"),
-                f"{config.http.listen} is reachable from outside this machine, without TLS; "
+                f"{listen} is reachable from outside this machine, without TLS; "
                 "listen on a loopback address such as 127.0.0.1:8080",
             )
+
+
+def _address_contradictions(config: Config) -> Iterator[Contradiction]:
+    yield from listen_contradictions(config.http.listen)
     if config.board.link.startswith("tcp:"):
         try:
             split_address(config.board.link.removeprefix("tcp:"))
         except ValueError as error:
             yield Contradiction(("board", "link"), str(error))
+
+
+def _gpio_contradictions(config: Config) -> Iterator[Contradiction]:
+    """Pins that are given must be fit, whether they are used or not."""
+    if config.gpio is not None:
+        for wrong in findings(config.gpio.pin_plan()):
+            yield Contradiction(("gpio", *wrong.path), wrong.text)
+    elif config.board.link == "gpio":
+        yield Contradiction(
+            ("board", "link"), '= "gpio" needs the table [gpio]: which pin is wired to what'
+        )
 
 
 def _is_loopback(host: str) -> bool:
@@ -398,9 +629,28 @@ def _section_contradictions(config: Config, section: Section) -> Iterator[Contra
             (*at, "tension_min_n"),
             f"= {keys.tension_min_n:g} N is not below tension_max_n = {keys.tension_max_n:g} N",
         )
+    yield from _calibration_contradictions(at, keys)
     for name in ("load_span_un", "tension_span_un"):
         if getattr(keys, name) == 0:
             yield Contradiction((*at, name), "must not be 0: every force would read as 0 N")
+
+
+CALIBRATION_KEYS = ("calibration_id", "calibration_board", "calibration_expires")
+
+
+def _calibration_contradictions(at: tuple[str, ...], keys: SectionKeys) -> Iterator[Contradiction]:
+    """A calibration is a name, a board and a day, or there is none."""
+    missing = [name for name in CALIBRATION_KEYS if getattr(keys, name) is None]
+    if 0 < len(missing) < len(CALIBRATION_KEYS):
+        for name in missing:
+            yield Contradiction((*at, name), "is missing; a calibration has all three")
+    if keys.calibration_expires is not None:
+        try:
+            date.fromisoformat(keys.calibration_expires)
+        except ValueError:
+            yield Contradiction(
+                (*at, "calibration_expires"), f"= {keys.calibration_expires} is no day"
+            )
 
 
 def _window_contradictions(config: Config) -> Iterator[Contradiction]:
@@ -416,6 +666,13 @@ def _window_contradictions(config: Config) -> Iterator[Contradiction]:
             f"= {config.arming.window_ms} ms is longer than {name} = {limit_ms} ms: "
             "the board would refuse to arm",
         )
+    share = config.arming.coil_duty_max_percent
+    if config.arming.window_ms * 1000 > COIL_WINDOW_US * share // 100:
+        yield Contradiction(
+            ("arming", "window_ms"),
+            f"= {config.arming.window_ms} ms is more than coil_duty_max_percent = {share} % of "
+            f"{COIL_WINDOW_US // 1_000_000} s: nothing could ever be armed",
+        )
 
 
 def field_at(path: tuple[str, ...]) -> FieldInfo | None:
@@ -423,7 +680,7 @@ def field_at(path: tuple[str, ...]) -> FieldInfo | None:
     fields: Mapping[str, FieldInfo] = _fields_of(Config)
     field: FieldInfo | None = None
     for name in path:
-        field = fields.get(name)
+        field = fields.get(name, fields.get(ANY_NAME))
         if field is None:
             return None
         fields = _fields_of(field.annotation)
@@ -431,10 +688,13 @@ def field_at(path: tuple[str, ...]) -> FieldInfo | None:
 
 
 def _fields_of(annotation: object) -> Mapping[str, FieldInfo]:
+    if annotation == Presets:
+        return {ANY_NAME: FieldInfo(annotation=PresetKeys, description=PresetKeys.__doc__)}
     if annotation is SectionsKeys:
         return {**SectionsKeys.model_fields, **SectionKeys.model_fields}
-    if isinstance(annotation, type) and issubclass(annotation, Keys):
-        return annotation.model_fields
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, Keys):
+            return kind.model_fields
     return {}
 
 

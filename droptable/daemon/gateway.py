@@ -5,18 +5,20 @@ is one to get, so a slow reader costs nobody anything. `stop` waits for nothing 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import cast
 
 from pydantic import JsonValue
 
 from droptable.core import events as ev
-from droptable.core.model import Health, Phase, State, Verb
+from droptable.core.limits import TENSION_SET_KEY
+from droptable.core.model import Health, LegLength, Phase, State, Verb
 from droptable.daemon.clock import Clock
-from droptable.daemon.outcome import Done, Figures, Outcome, Refused
+from droptable.daemon.hand import Hand
+from droptable.daemon.outcome import Done, Felt, Figures, LegSide, Outcome, Refused
 from droptable.daemon.runner import Runner
-from droptable.daemon.shown import ready_shown, reasons_shown, snapshot_of
-from droptable.daemon.snapshot import Snapshot
+from droptable.daemon.shown import presets_shown, ready_shown, reasons_shown, snapshot_of
+from droptable.daemon.snapshot import PresetShown, Snapshot
 from droptable.errors import PROBLEMS
 from droptable.journal.journal import Journal
 from droptable.sections import Section
@@ -50,6 +52,7 @@ class Gateway:
         self._state_seq = 1
         self._shown_us = 0
         self._drops = [0, 0, 0]
+        self._changed_seq = [1, 1, 1]
         self._watching: set[asyncio.Event] = set()
         self._snapshot: Snapshot | None = None
         self._snapshot_of: State | None = None
@@ -103,6 +106,9 @@ class Gateway:
             return
         self._shown_us = now_us
         self._state_seq += 1
+        for section in Section:
+            if _meant_by_a_press(before, section) != _meant_by_a_press(after, section):
+                self._changed_seq[section] = self._state_seq
         for changed in self._watching:
             changed.set()
 
@@ -161,13 +167,61 @@ class Gateway:
         """Set the force that holds a cocked section, newtons, to the next 0.1 N."""
         return await self._ask(actor, ev.SetTension(section, round(newton * 10)))
 
-    async def take_lease(self, actor: str) -> Outcome:
-        """Take the lease, or renew it."""
-        return await self._ask(actor, ev.TakeLease())
+    async def take_lease(self, actor: str, client: int | None = None) -> Outcome:
+        """Take the lease, or renew it; `client` renews it from then on by what it says."""
+        return await self._ask(actor, ev.TakeLease(client))
+
+    async def take_over(self, actor: str, client: int | None = None) -> Outcome:
+        """Ask for a lease that someone else has: the table is made safe, and they are asked."""
+        return await self._ask(actor, ev.TakeOverLease(client))
+
+    async def answer_take_over(self, actor: str, *, give: bool) -> Outcome:
+        """Give the lease to who asks for it, or keep it."""
+        return await self._ask(actor, ev.AnswerTakeOver(give))
 
     async def release_lease(self, actor: str) -> Outcome:
         """Give the lease back."""
         return await self._ask(actor, ev.ReleaseLease())
+
+    def presets(self) -> tuple[PresetShown, ...]:
+        """Every preset, with the tension that it means for whoever lies there."""
+        return presets_shown(self._runner.state)
+
+    async def start_preset(self, name: str, actor: str) -> Outcome:
+        """Let the series of a preset run; nothing moves until someone holds a control."""
+        return await self._ask(actor, ev.StartSeries(self._series_id(), name))
+
+    async def start_series(
+        self, section: Section, drops: int, window_s: float, actor: str
+    ) -> Outcome:
+        """Let a series run that no preset is for."""
+        window_us = round(window_s * 1_000_000)
+        wanted = ev.StartOwnSeries(self._series_id(), section, drops, window_us)
+        return await self._ask(actor, wanted)
+
+    async def end_series(self, actor: str) -> Outcome:
+        """Let the series end."""
+        return await self._ask(actor, ev.EndSeries())
+
+    async def note_leg_length(
+        self, actor: str, shorter: LegSide, millimetres: float, *, after: bool
+    ) -> Outcome:
+        """Keep with the series by how much one leg was found to be shorter, before or after it."""
+        found = LegLength(shorter, round(millimetres * 1000))
+        return await self._ask(actor, ev.NoteLegLength(after, found))
+
+    def _series_id(self) -> str:
+        return f"{self._clock.random_u32():08x}"
+
+    # Fingers
+
+    def join(self, actor: str, tell: Callable[[Felt], None]) -> Hand:
+        """A hand for a socket, by which it says what it feels; `tell` hears what comes of it."""
+        return Hand(self._runner, self._is_current, actor, tell)
+
+    def _is_current(self, state_seq: int, section: Section) -> bool:
+        """Whether the section has not changed since the snapshot of this number."""
+        return self._changed_seq[section] <= state_seq <= self._state_seq
 
     async def _ask(self, actor: str, action: ev.Action) -> Outcome:
         against = await self._runner.ask(actor, action)
@@ -178,6 +232,13 @@ class Gateway:
         self._closed = True
         for changed in self._watching:
             changed.set()
+
+
+def _meant_by_a_press(state: State, at: Section) -> tuple[object, ...]:
+    """What a person looks at before a press; all of it is among what is told at once."""
+    section = state.sections[at]
+    tension_dn = state.params.values.get((int(at), TENSION_SET_KEY))
+    return section.phase, section.fault, section.last_drop, tension_dn
 
 
 def _told_at_once(state: State) -> tuple[object, ...]:
@@ -194,8 +255,13 @@ def _told_at_once(state: State) -> tuple[object, ...]:
         state.link.trouble,
         state.table,
         state.lease is None or state.lease.holder,
+        state.take_over,
+        state.gesture is None or (state.gesture.intent, state.gesture.begun),
+        state.series,
         state.stop_wanted is None,
         state.journal_failed,
+        state.faults,
+        state.upkeep.disk_free_mb,
         state.params.stage,
         state.params.values,
         bool(state.pending),

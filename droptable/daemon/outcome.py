@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import JsonValue
 
 from droptable.daemon.snapshot import ReasonShown
+
+LegSide = Literal["left", "right", "neither"]
+"""Which leg was found to be the shorter one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,20 @@ class Refused:
 
 
 Outcome = Done | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """What came of a finger: it was pressed, what it is for has begun, or it is over."""
+
+    intent: int | None
+    """Its number; None when the press was refused and there is none."""
+    begun: bool = False
+    over: str | None = None
+    """A code of `core/overs.py`."""
+    text: str = ""
+    """The sentence of that code."""
+    reasons: tuple[ReasonShown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

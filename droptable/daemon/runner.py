@@ -20,6 +20,7 @@ from droptable.core.reasons import Reason
 from droptable.core.step import at_rest, step, wake_us
 from droptable.daemon.clock import Clock
 from droptable.daemon.connection import Connection, Opener
+from droptable.daemon.roles import role_of
 from droptable.errors import DroptableError
 from droptable.journal.event import BoardRef, Draft, Event
 from droptable.link import host_session as session
@@ -47,6 +48,16 @@ class JournalPort(Protocol):
     def append(self, draft: Draft) -> "asyncio.Future[Event]": ...
 
 
+Witness = Callable[[model.State, ev.Event, int, tuple[do.Effect, ...] | Exception], None]
+"""Is told of each step: the state before, the event, when, and the effects or the error."""
+
+
+def _nobody(
+    before: model.State, event: ev.Event, now_us: int, outcome: tuple[do.Effect, ...] | Exception
+) -> None:
+    """Where nobody records what happens."""
+
+
 class _Recording(NamedTuple):
     """A record that was handed to the journal, which has not said yet what became of it."""
 
@@ -65,16 +76,20 @@ class Runner:
         open_stream: Opener,
         journal: JournalPort,
         clock: Clock,
+        witness: Witness = _nobody,
     ) -> None:
         self.state = model.State(settings)
         self.connection = Connection(open_stream, clock, self)
         self._journal = journal
         self._clock = clock
+        self._witness = witness
         self._watchers: list[Callable[[model.State, model.State], None]] = []
         self._happened: deque[ev.Event] = deque()
         self._stepping = False
         self._requests: dict[int, asyncio.Future[tuple[Reason, ...]]] = {}
         self._last_request = 0
+        self._fingers: dict[int, Callable[[do.Tell], None]] = {}
+        self._last_client = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_us: int | None = None
         self._recording: deque[_Recording] = deque()
@@ -113,10 +128,28 @@ class Runner:
         answer: asyncio.Future[tuple[Reason, ...]] = asyncio.get_running_loop().create_future()
         self._requests[request] = answer
         try:
-            self._take(ev.Asked(request, actor, action))
+            self._take(ev.Asked(request, actor, action, role_of(actor)))
             return await answer
         finally:
             del self._requests[request]
+
+    def join(self, tell: Callable[[do.Tell], None]) -> int:
+        """A number for a socket that will speak of fingers; `tell` hears what becomes of them.
+
+        It is called in the middle of a step: it may note what it is told, and no more.
+        """
+        self._last_client += 1
+        self._fingers[self._last_client] = tell
+        return self._last_client
+
+    def leave(self, client: int) -> None:
+        """The socket is gone, and with it every finger that it told of."""
+        if self._fingers.pop(client, None) is not None:
+            self._take(ev.ClientLost(client))
+
+    def touch(self, touch: ev.Touch) -> None:
+        """What a socket says of a finger; what comes of it is told before this returns."""
+        self._take(touch)
 
     def stop(self, source: str) -> None:
         """STOP: past every queue, lock and await."""
@@ -125,6 +158,10 @@ class Runner:
     def record(self, kind: str, data: dict[str, str | int | float | bool | None]) -> None:
         """Note something of the daemon's own life in the journal."""
         self._do_record(do.Record(kind, None, "daemon", data))
+
+    def sense(self, sensed: ev.UpkeepNews) -> None:
+        """What the daemon feels of the machine that it runs on; see `senses.py`."""
+        self._take(sensed)
 
     def healthy(self) -> bool:
         """Whether the daemon does its work: no step has failed, and the journal's disk answers."""
@@ -199,12 +236,21 @@ class Runner:
                 self._rested.set()
 
     def _step(self, event: ev.Event) -> None:
-        state, wanted = step(self.state, event, self._clock.monotonic_us())
-        if state.link.health is not self.state.link.health:
+        before, now_us = self.state, self._clock.monotonic_us()
+        try:
+            state, wanted = step(before, event, now_us)
+        except Exception as error:
+            self._witness(before, event, now_us, error)
+            raise
+        if state.link.health is not before.link.health:
             log.info("board link", health=state.link.health.value)
         self.state = state
-        for effect in wanted:
-            self._carry_out(effect)
+        try:
+            for effect in wanted:
+                self._carry_out(effect)
+        finally:
+            # After the deeds: nothing of the table waits for it to be written down.
+            self._witness(before, event, now_us, wanted)
         self._check()
 
     def _check(self) -> None:
@@ -248,6 +294,9 @@ class Runner:
                 self._do_record(effect)
             case do.Answer():
                 self._do_answer(effect)
+            case do.Tell(client=client):
+                if (tell := self._fingers.get(client)) is not None:
+                    tell(effect)
             case _:
                 self.connection.send(self._message_of(effect))
 
@@ -379,6 +428,8 @@ def _event_of_message(message: messages.Message) -> ev.Event | None:
             return None
 
 
+FEATURE_LOAD_CELLS = 1 << 0
+FEATURE_TENSION_DRIVE = 1 << 1
 FEATURE_SIMULATOR = 1 << 6
 
 
@@ -391,6 +442,8 @@ def _board_of(welcome: messages.Welcome) -> model.Board:
         simulator=bool(welcome.features & FEATURE_SIMULATOR),
         first_event_seq=welcome.first_event_seq,
         params_crc=welcome.params_crc,
+        load_cells=bool(welcome.features & FEATURE_LOAD_CELLS),
+        tension_drive=bool(welcome.features & FEATURE_TENSION_DRIVE),
     )
 
 
@@ -404,6 +457,7 @@ def _status_of(status: messages.Status) -> ev.StatusHeard:
         supply_low=bool(flags & 1 << 5),
         air_low=bool(flags & 1 << 6),
         maintenance=bool(flags & 1 << 7),
+        events_half_full=bool(flags & 1 << 8),
         params_incomplete=bool(flags & 1 << 9),
     )
     thoracic, lumbar, pelvic = map(_section_of, status.sections)
@@ -415,6 +469,7 @@ def _section_of(heard: messages.SectionStatus) -> model.SectionState:
     known = heard.phase in PHASES
     return model.SectionState(
         phase=model.Phase(heard.phase) if known else model.Phase.UNKNOWN,
+        phase_number=None if known else heard.phase,
         fault=heard.fault,
         up=bool(inputs & 1),
         down=bool(inputs & 2),
@@ -425,4 +480,4 @@ def _section_of(heard: messages.SectionStatus) -> model.SectionState:
 
 
 PHASES = frozenset(int(phase) for phase in model.Phase)
-"""A phase that is not among them is one of a newer board, and unknown here."""
+"""A phase that is not among them is one of a newer board: the section is UNKNOWN, and latched."""

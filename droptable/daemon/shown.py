@@ -4,23 +4,41 @@ Whatever is not known is shown as null and UNKNOWN, never as its last value: exc
 which is past and stays true.
 """
 
+from functools import lru_cache
 from typing import Literal
 
-from droptable.core.faults import fault_text
-from droptable.core.model import Drop, Health, Link, Phase, SectionState, State
+from droptable.core.faults import fault_named, fault_of
+from droptable.core.limits import Preset
+from droptable.core.model import (
+    Drop,
+    Health,
+    LegLength,
+    Link,
+    Phase,
+    Role,
+    SectionState,
+    Standing,
+    State,
+)
 from droptable.core.readiness import Question, Wish, reasons
 from droptable.core.reasons import Reason
 from droptable.daemon.snapshot import (
     DropShown,
     FaultShown,
+    GestureShown,
     LeaseShown,
+    LegLengthShown,
     LinkShown,
+    PresetShown,
     ReadyShown,
     ReasonShown,
     SectionShown,
     SectionsShown,
+    SeriesShown,
     Snapshot,
+    StandingShown,
     StopShown,
+    TakeOverShown,
     TensionShown,
 )
 from droptable.errors import PROBLEMS
@@ -50,15 +68,25 @@ def snapshot_of(state: State, now_us: int, *, table: str, boot: str, state_seq: 
         lease=LeaseShown(
             holder=None if state.lease is None else state.lease.holder,
             expires_ms=_left_ms(state.lease_until_us, now_us),
+            take_over=_take_over(state, now_us),
         ),
         journal="failed" if state.journal_failed else "ok",
+        faults=tuple(map(_standing, state.faults)),
+        gesture=_gesture(state, now_us),
+        series=series_shown(state, now_us),
         sections=SectionsShown(thoracic=thoracic, lumbar=lumbar, pelvic=pelvic),
     )
 
 
 def reasons_shown(found: tuple[Reason, ...]) -> tuple[ReasonShown, ...]:
     """The core's reasons as people are shown them."""
-    return tuple(ReasonShown(code=r.code, text=r.text, remedy=r.remedy) for r in found)
+    return tuple(map(_reason, found))
+
+
+@lru_cache(maxsize=512)
+def _reason(found: Reason) -> ReasonShown:
+    """The same few are shown again and again: making them is most of the work of a snapshot."""
+    return ReasonShown(code=found.code, text=found.text, remedy=found.remedy)
 
 
 def ready_shown(state: State, section: Section, now_us: int) -> ReadyShown:
@@ -66,9 +94,77 @@ def ready_shown(state: State, section: Section, now_us: int) -> ReadyShown:
     actor = None if state.lease is None else state.lease.holder
 
     def against(wish: Wish) -> tuple[ReasonShown, ...]:
-        return reasons_shown(reasons(Question(state, now_us, wish, section, actor)))
+        # Who has the lease is an operator, or it would not have been given.
+        question = Question(state, now_us, wish, section, actor, role=Role.OPERATOR)
+        return reasons_shown(reasons(question))
 
     return ReadyShown(cock=against(Wish.COCK), arm=against(Wish.ARM), lock=against(Wish.LOCK))
+
+
+def presets_shown(state: State) -> tuple[PresetShown, ...]:
+    """Every preset, with the tension that it means for whoever lies there."""
+    return tuple(
+        PresetShown(
+            name=name,
+            text=preset.text,
+            section=preset.section.label,
+            drops=preset.drops,
+            window_s=preset.window_us / 1_000_000,
+            tension_offset_n=preset.tension_offset_dn / 10,
+            tension_n=_newton(_meant_dn(state.sections[preset.section], preset)),
+        )
+        for name, preset in state.settings.presets.items()
+    )
+
+
+def series_shown(state: State, now_us: int) -> SeriesShown | None:
+    """The series that runs, or the last one."""
+    series = state.series
+    if series is None:
+        return None
+    return SeriesShown(
+        id=series.id,
+        by=series.actor,
+        section=series.section.label,
+        preset=series.preset,
+        drops=series.drops,
+        done=series.done,
+        left_ms=max(0, (series.until_us - now_us) // 1000) if series.running else 0,
+        ended=series.ended,
+        before=_leg_length(series.before),
+        after=_leg_length(series.after),
+    )
+
+
+def _leg_length(found: LegLength | None) -> LegLengthShown | None:
+    if found is None:
+        return None
+    return LegLengthShown(shorter=found.shorter, millimetres=found.by_um / 1000)
+
+
+def _meant_dn(section: SectionState, preset: Preset) -> int | None:
+    return None if section.load_dn is None else section.load_dn + preset.tension_offset_dn
+
+
+def _take_over(state: State, now_us: int) -> TakeOverShown | None:
+    pending = state.take_over
+    if pending is None:
+        return None
+    return TakeOverShown(by=pending.actor, expires_ms=max(0, (pending.until_us - now_us) // 1000))
+
+
+def _gesture(state: State, now_us: int) -> GestureShown | None:
+    gesture = state.gesture
+    if gesture is None:
+        return None
+    return GestureShown(
+        by=gesture.actor,
+        means="pedal" if gesture.client is None else "page",
+        action=gesture.control.value,
+        section=gesture.section.label,
+        held_ms=(now_us - gesture.pressed_us) // 1000,
+        begun=gesture.begun,
+    )
 
 
 def _section(state: State, at: Section, now_us: int) -> SectionShown:
@@ -89,10 +185,21 @@ def _section(state: State, at: Section, now_us: int) -> SectionShown:
     )
 
 
+def _standing(standing: Standing) -> StandingShown:
+    known = fault_named(standing.code)
+    return StandingShown(
+        code=standing.code,
+        section=None if standing.section is None else standing.section.label,
+        text=known.text,
+        remedy=known.remedy,
+        cleared=known.clearing.label,
+    )
+
+
 def _fault(section: SectionState) -> FaultShown | None:
     if section.phase is not Phase.FAULT:
         return None
-    known = fault_text(section.fault)
+    known = fault_of(section.fault)
     return FaultShown(code=known.code, text=known.text, remedy=known.remedy)
 
 

@@ -57,6 +57,16 @@ class FaultShown(Shown):
     remedy: str
 
 
+class StandingShown(Shown):
+    """Something that went wrong and has not been cleared."""
+
+    code: str
+    section: str | None = Field(description="The section that it is about; null: the whole table")
+    text: str
+    remedy: str
+    cleared: str = Field(description="Who or what ends it")
+
+
 class ReadyShown(Shown):
     """For each action every reason why it is refused now; empty means it is allowed."""
 
@@ -100,11 +110,67 @@ class StopShown(Shown):
     estop_open: bool | None
 
 
+class TakeOverShown(Shown):
+    """Someone asks the holder for the lease; meanwhile nothing can be moved."""
+
+    by: str
+    expires_ms: int = Field(description="Milliseconds left for the holder to answer")
+
+
 class LeaseShown(Shown):
     """Who moves the table."""
 
     holder: str | None
     expires_ms: int | None = Field(description="Milliseconds left")
+    take_over: TakeOverShown | None = None
+
+
+class GestureShown(Shown):
+    """A finger on a control, or a foot on the pedal: the only one at the table."""
+
+    by: str
+    means: Literal["page", "pedal"]
+    action: Literal["cock", "lock", "arm", "series"]
+    section: str
+    held_ms: int
+    begun: bool = Field(description="What it is for is on its way")
+
+
+class LegLengthShown(Shown):
+    """By how much one leg was found to be shorter."""
+
+    shorter: Literal["left", "right", "neither"]
+    millimetres: float
+
+
+class SeriesShown(Shown):
+    """The series of drops that runs, or the last one."""
+
+    id: str = Field(description="As in the journal")
+    by: str
+    section: str
+    preset: str | None
+    drops: int = Field(description="How many it is for")
+    done: int = Field(description="How many there were")
+    left_ms: int = Field(description="Milliseconds left of its window; 0 once it has ended")
+    ended: str | None = Field(description="By what it ended; null while it runs")
+    before: LegLengthShown | None
+    after: LegLengthShown | None
+
+
+class PresetShown(Shown):
+    """A series that the practice has a name for."""
+
+    name: str
+    text: str
+    section: str
+    drops: int
+    window_s: float
+    tension_offset_n: float
+    tension_n: float | None = Field(
+        description="What it means with what lies on the section now, for a person to set; "
+        "null: that is not known"
+    )
 
 
 class SectionsShown(Shown):
@@ -127,4 +193,9 @@ class Snapshot(Shown):
     stop: StopShown
     lease: LeaseShown
     journal: Literal["ok", "failed"]
+    faults: tuple[StandingShown, ...] = Field(
+        default=(), description="What stands against the table, the first cause first"
+    )
+    gesture: GestureShown | None = None
+    series: SeriesShown | None = None
     sections: SectionsShown

@@ -11,7 +11,7 @@ EVENT_KINDS: Mapping[str, str] = MappingProxyType(
     {
         "daemon_started": "The daemon started; what the table does from here on is recorded.",
         "daemon_stopped": "The daemon ended in good order.",
-        "link_up": "A session with the board was opened.",
+        "link_up": "A session with the board was opened, or the board is heard in it again.",
         "link_down": "The board cannot be heard; every section is UNKNOWN until it can.",
         "board_restarted": "The board carries another boot number than before; nothing is kept.",
         "board_booted": "The board started.",
@@ -43,6 +43,9 @@ EVENT_KINDS: Mapping[str, str] = MappingProxyType(
         "stop_requested": "Someone asked for STOP through the daemon.",
         "unknown_event": "The board told something that this program does not know.",
         "invariant_broken": "The program found itself or the board in a state that must not be, and stopped.",
+        "tension_fell_back": "Nobody answers for a section's tension: it went to the middle.",
+        "finding": "The program found something wrong; what it did about it is in its data.",
+        "clock_stepped": "The clock on the wall was set; the order of events is that of their numbers.",
         "journal_pruned": "Old events, which a sink or the broker has, were given up.",
         "params_written": "The board was given its parameters and confirmed them.",
     }

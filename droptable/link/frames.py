@@ -94,26 +94,28 @@ class Decoder:
 
     def _decode(self, encoded: bytes) -> Frame | None:
         """The frame in `encoded`; None when it had to be discarded, which is then counted."""
-        frame = self._read(encoded)
+        frame = read(encoded, self._types)
         if isinstance(frame, Discard):
             self.discards[frame] += 1
             return None
         return frame
 
-    def _read(self, encoded: bytes) -> Frame | Discard:
-        try:
-            body = cobs.decode(encoded)
-        except cobs.DecodeError:
-            return Discard.COBS
-        if not MIN_FRAME_BYTES <= len(body) <= MAX_FRAME_BYTES:
-            return Discard.LENGTH
-        content = body[: -CRC.size]
-        if crc32c(content) != CRC.unpack_from(body, len(content))[0]:
-            return Discard.CRC
-        kind, seq, session = HEADER.unpack_from(content)
-        if (message_type := self._types.get(kind)) is None:
-            return Discard.TYPE
-        try:
-            return Frame(seq, session, message_type.parse(content[HEADER.size :]))
-        except PayloadLengthError:
-            return Discard.LENGTH
+
+def read(encoded: bytes, types: Mapping[int, type[Message]]) -> Frame | Discard:
+    """The frame that lies in `encoded`, its zero left out, or why there is none among `types`."""
+    try:
+        body = cobs.decode(encoded)
+    except cobs.DecodeError:
+        return Discard.COBS
+    if not MIN_FRAME_BYTES <= len(body) <= MAX_FRAME_BYTES:
+        return Discard.LENGTH
+    content = body[: -CRC.size]
+    if crc32c(content) != CRC.unpack_from(body, len(content))[0]:
+        return Discard.CRC
+    kind, seq, session = HEADER.unpack_from(content)
+    if (message_type := types.get(kind)) is None:
+        return Discard.TYPE
+    try:
+        return Frame(seq, session, message_type.parse(content[HEADER.size :]))
+    except PayloadLengthError:
+        return Discard.LENGTH

@@ -100,7 +100,7 @@ async def listen(
                 _Door(sock, on_bytes, on_connected, on_closed).open(undo)
             case UnixAddress(path=path):
                 sock = undo.enter_context(socket.socket(socket.AF_UNIX))
-                _bind_unix(sock, path, undo)
+                bind_unix(sock, path, undo)
                 _Door(sock, on_bytes, on_connected, on_closed).open(undo)
             case _:
                 assert_never(address)
@@ -172,7 +172,7 @@ async def _bind_tcp(address: TcpAddress) -> socket.socket:
         return sock
 
 
-def _bind_unix(sock: socket.socket, path: str, undo: ExitStack) -> None:
+def bind_unix(sock: socket.socket, path: str, undo: ExitStack) -> None:
     """Bind to `path`, for this user alone, in place of a socket that nobody serves any more."""
     _remove_stale(path)
     # On Linux a socket's file gets the mode of its descriptor, so it is never open to others.

@@ -5,7 +5,7 @@ Made from the models and the registries that the program itself uses; `docs/asyn
 """
 
 import json
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -19,6 +19,12 @@ from droptable.mqtt.topics import Topics
 from droptable.sections import Section
 
 Schema = dict[str, Any]
+
+PATHS = (
+    "asyncapi.json",
+    *(f"schemas/{name}.json" for name in ("event", "drop", "state", "head", "committed", "replay")),
+)
+"""The documents, by their places in `docs`."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -78,21 +84,11 @@ def asyncapi() -> Schema:
     }
 
 
-def write(directory: Path) -> None:
-    """Write all of it below `directory`, the project's `docs`."""
-    for path, document in documents().items():
-        (directory / path).parent.mkdir(exist_ok=True)
-        (directory / path).write_text(document)
-
-
-def documents() -> dict[str, str]:
-    """Each file's text, by its path below `docs`."""
-    texts = {f"schemas/{name}.json": schema for name, schema in schemas().items()}
-    texts["asyncapi.json"] = asyncapi()
-    return {
-        path: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        for path, document in texts.items()
-    }
+def document(path: str) -> str:
+    """The text of one of PATHS."""
+    name = PurePath(path).stem
+    found = asyncapi() if name == "asyncapi" else schemas()[name]
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def _channels() -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ SINK_MESSAGE_MAX_BYTES = 1024
 """An epoch and two numbers need about 100."""
 
 HELD = "held"
-"""Stands for the name of whoever holds the lease."""
+"""Stands for the name of whoever holds the lease, or is at a control."""
 
 _PERSONAL_TEXTS = frozenset({"text", "remedy"})
 
@@ -34,13 +34,23 @@ def state_payload(snapshot: Snapshot) -> bytes:
     A reason may name the holder too ("held by ..."), so that name goes from sentences as well.
     """
     shown = snapshot.model_dump(mode="json", by_alias=True)
-    holder = snapshot.lease.holder
-    if holder is not None:
+    for name in _names(snapshot):
         shown["sections"] = _nameless(
-            shown["sections"], re.compile(rf"(?<!\w){re.escape(holder)}(?!\w)")
+            shown["sections"], re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
         )
+    if snapshot.lease.holder is not None:
         shown["lease"]["holder"] = HELD
+    for part in (shown["lease"]["take_over"], shown["gesture"], shown["series"]):
+        if part is not None:
+            part["by"] = HELD
     return json.dumps(shown, separators=(",", ":")).encode()
+
+
+def _names(snapshot: Snapshot) -> set[str]:
+    """Everyone who is named anywhere in it."""
+    parts = (snapshot.lease.take_over, snapshot.gesture, snapshot.series)
+    named = (snapshot.lease.holder, *(part.by for part in parts if part is not None))
+    return {name for name in named if name is not None}
 
 
 def _nameless(value: Any, name: re.Pattern[str]) -> Any:

@@ -129,6 +129,16 @@ def test_the_load_at_the_bottom_edge_still_belongs_to_the_fall() -> None:
     assert drop(bench).b == 4_000
 
 
+@pytest.mark.parametrize(("late_us", "release"), [(10 * MS, 3_100), (11 * MS, 0)])
+def test_a_converter_that_is_late_at_the_edge_has_told_the_load_before(
+    late_us: int, release: int
+) -> None:
+    bench = Bench().to(Phase.ARMED).wait(300 * MS).show(PELVIC, load=3_100).wait(1)
+    bench.show(PELVIC, load=None).wait(late_us - 1).show(PELVIC, up=False).wait(40 * MS)
+    bench.show(PELVIC, down=True).wait(DEBOUNCE_US)
+    assert drop(bench).c == release
+
+
 def test_a_board_without_cells_tells_no_load() -> None:
     bench = Bench(features=NOTHING).to(Phase.ARMED)
     fall(bench, 40 * MS)

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
+from droptable.board.invariants import broken
 from droptable.board.model import (
     Answer,
     Ask,
@@ -34,6 +35,7 @@ class WatchedBench(Bench):
         before = [section.phase for section in self.state.sections]
         kept = self.state.events
         answers = super().tick(*asks)
+        assert broken(self.state, self.now_us) == ()
         self._outputs_are_safe()
         self._nothing_begins_by_itself(before, asks)
         self._events_are_gapless(kept.next_seq)

@@ -15,10 +15,25 @@ from droptable.core.invariants import broken
 from droptable.core.limits import (
     SESSION_SETTLE_US,
     TENSION_SET_KEY,
+    Preset,
     SectionLimits,
     Settings,
 )
-from droptable.core.model import Board, Health, Phase, SectionState, State, Table, Verb
+from droptable.core.model import (
+    HELD_PHASES,
+    Board,
+    Calibration,
+    Control,
+    Health,
+    Phase,
+    Role,
+    SectionState,
+    State,
+    Table,
+    Upkeep,
+    Verb,
+)
+from droptable.core.overs import Over
 from droptable.core.provision import EVERY
 from droptable.core.readiness import Question, Wish, reasons
 from droptable.core.reasons import OK, Reason
@@ -30,11 +45,16 @@ S = 1_000_000
 
 THORACIC, LUMBAR, PELVIC = Section
 ANN, BOB = "ann", "bob"
+PAGE, OTHER_PAGE = 1, 2
 
 LIMITS = SectionLimits(
-    cock_timeout_ms=2000, lower_timeout_ms=3000, tension_min_dn=500, tension_max_dn=5000
+    cock_timeout_ms=2000, lower_timeout_ms=3000, tension_min_dn=500, tension_max_dn=2500
 )
 TENSION_DN = 1500
+LOAD_DN = 800
+PRESET = Preset(
+    Section.THORACIC, drops=3, window_us=60 * S, tension_offset_dn=TENSION_DN - LOAD_DN, text=""
+)
 TENSIONS = frozenset((int(at), TENSION_SET_KEY) for at in Section)
 CONFIGURED = {at: 7 + index for index, at in enumerate(EVERY) if at not in TENSIONS}
 COMPLETE = {**CONFIGURED, **dict.fromkeys(sorted(TENSIONS), TENSION_DN)}
@@ -50,6 +70,9 @@ TABLE = Table(
     hold_pressed=False,
     params_incomplete=False,
 )
+
+UPKEEP = Upkeep(disk_free_mb=10_000, late_us=0)
+CALIBRATION = Calibration("bench", "BENCH001", expires_us=10**15)
 
 AT_THE_TOP = frozenset({Phase.COCKED, Phase.ARMED})
 AT_THE_BOTTOM = frozenset({Phase.LOCKED, Phase.DROPPED})
@@ -67,6 +90,7 @@ def settings(hw_id: str | None = None, *, allow_cli_motion: bool = False) -> Set
         params_crc=crc,
         hw_id=hw_id,
         allow_cli_motion=allow_cli_motion,
+        presets={"three": PRESET},
     )
 
 
@@ -82,14 +106,14 @@ def board(
 
 
 def section(phase: Phase, *, fault: int = 0) -> SectionState:
-    """What a sound board says of a section in `phase`."""
+    """What a sound board says of a section in `phase`; in FAULT, unless told, COCK_TIMEOUT."""
     return SectionState(
         phase,
-        fault,
+        fault or int(phase is Phase.FAULT),
         up=phase in AT_THE_TOP,
         down=phase in AT_THE_BOTTOM,
         pin_in=phase in (Phase.COCKED, Phase.LOCKED),
-        load_dn=800,
+        load_dn=LOAD_DN,
         tension_dn=TENSION_DN,
     )
 
@@ -101,7 +125,8 @@ class Bench:
     """The core and its clock. `did` are the effects of the last step, `all` those of every one."""
 
     def __init__(self, wanted: Settings | None = None) -> None:
-        self.state = State(wanted or settings())
+        calibrations = (CALIBRATION, CALIBRATION, CALIBRATION)
+        self.state = State(wanted or settings(), upkeep=UPKEEP, calibrations=calibrations)
         self.now_us = 10 * S
         self.did: tuple[do.Effect, ...] = ()
         self.all: list[do.Effect] = []
@@ -136,17 +161,73 @@ class Bench:
                     self.beat = (lease, hold)
                 case do.SendCommand(verb=Verb.ARM):
                     self._check_arm(event, before, effect)
+                case do.SendCommand(verb=Verb.COCK | Verb.LOCK):
+                    self._check_motion(event, effect)
                 case _:
                     pass
         assert self.beat == beat_flags(self.state)
+        self._check_fingers()
 
     def _check_arm(self, event: ev.Event, before: State, sent: do.SendCommand) -> None:
-        assert isinstance(event, ev.Asked)
-        assert event.action == ev.Do(Verb.ARM, sent.section)
-        # Nothing was late before this ARM, or it would not be in the state that it was decided on.
-        settled, _ = step(before, ev.TimePassed(), self.now_us)
-        question = Question(settled, self.now_us, Wish.ARM, sent.section, event.actor, posted=True)
+        match event:
+            case ev.Asked(actor=actor, action=action):
+                assert action == ev.Do(Verb.ARM, sent.section)
+                # Nothing was late before this ARM, or it would not be in the state that it was
+                # decided on.
+                decided, _ = step(before, ev.TimePassed(), self.now_us)
+            case ev.CommitAsked():
+                decided, _ = step(before, ev.TimePassed(), self.now_us)
+                gesture = decided.gesture
+                assert gesture is not None, "a finger that is not there has armed"
+                assert (gesture.client, gesture.intent) == (event.client, event.intent)
+                assert (gesture.control, gesture.section) == (Control.ARM, sent.section)
+                assert 900 * MS <= self.now_us - gesture.pressed_us <= 3000 * MS
+                assert self.now_us - gesture.heard_us <= 250 * MS
+                actor = gesture.actor
+            case _:
+                gesture, series = self.state.gesture, self.state.series
+                assert gesture is not None, "nobody holds the series that arms"
+                assert series is not None
+                assert (gesture.control, gesture.section) == (Control.SERIES, sent.section)
+                assert series.running
+                assert series.done < series.drops
+                assert self.now_us - gesture.pressed_us >= 900 * MS
+                decided = replace(self.state, pending=(), arms_us=before.arms_us)
+                actor = gesture.actor
+        assert sent.section is not None
+        posted = isinstance(event, ev.Asked)
+        question = Question(
+            *(decided, self.now_us, Wish.ARM, sent.section, actor),
+            posted=posted,
+            role=Role.OPERATOR,
+        )
         assert reasons(question) == ()
+
+    def _check_motion(self, event: ev.Event, sent: do.SendCommand) -> None:
+        """It was asked for without a finger, or a control has been held for long enough."""
+        if isinstance(event, ev.Asked):
+            assert event.action == ev.Do(sent.verb, sent.section)
+            return
+        gesture = self.state.gesture
+        assert gesture is not None, "nobody holds what moves"
+        controls = {Verb.COCK: {Control.COCK, Control.SERIES}, Verb.LOCK: {Control.LOCK}}
+        assert gesture.control in controls[sent.verb]
+        assert gesture.section is sent.section
+        assert self.now_us - gesture.pressed_us >= 500 * MS
+
+    def _check_fingers(self) -> None:
+        """No finger counts that is not heard of, and nothing goes on that nobody holds."""
+        state, gesture = self.state, self.state.gesture
+        if gesture is not None and gesture.client is not None:
+            assert self.now_us - gesture.heard_us <= 250 * MS
+        moving = any(each.phase in HELD_PHASES for each in state.sections)
+        assert not (moving and state.hold is None and self.beat[0]), "motion without a hold"
+        for at, each in zip(Section, state.sections, strict=True):
+            if each.series is not None and each.phase is Phase.ARMED and self.beat[0]:
+                assert gesture is not None, "armed in a series that nobody holds"
+                assert (gesture.control, gesture.section) == (Control.SERIES, at)
+        if state.take_over is not None:
+            assert self.beat == (False, False)
 
     def found(self, kind: type[E]) -> list[E]:
         """Those of the last step's effects."""
@@ -245,7 +326,7 @@ class Bench:
         """Ask; the reasons against it, or None while the board has not answered."""
         request = len(self.all) + self.now_us
         self.asked.append(request)
-        self.take(ev.Asked(request, actor, action))
+        self.take(ev.Asked(request, actor, action, Role.OPERATOR))
         answers = [answer for answer in self.found(do.Answer) if answer.request == request]
         return answers[0].reasons if answers else None
 
@@ -263,6 +344,45 @@ class Bench:
         self.take(ev.StopAsked(source))
         return self.one(do.SendStop)
 
+    # Fingers
+
+    def press(
+        self,
+        control: Control,
+        at: Section = THORACIC,
+        *,
+        client: int = PAGE,
+        actor: str = ANN,
+        current: bool = True,
+    ) -> do.Tell:
+        """A finger comes down; what the page is told of it."""
+        self.take(ev.Pressed(client, actor, Role.OPERATOR, control, at, current))
+        return self.told(client)[-1]
+
+    def pressed(self, control: Control, at: Section = THORACIC, *, client: int = PAGE) -> int:
+        """A press that is taken; its number."""
+        told = self.press(control, at, client=client)
+        assert (told.over, told.reasons) == (None, ())
+        assert told.intent is not None
+        return told.intent
+
+    def held_for(self, us: int, intent: int, *, client: int = PAGE) -> tuple[do.Effect, ...]:
+        """Time passes, and the page tells of the finger every 100 ms."""
+        until_us, did = self.now_us + us, []
+        while self.now_us < until_us:
+            did += self.heard_for(min(100 * MS, until_us - self.now_us))
+            did += self.take(ev.Holding(client, intent))
+        self.did = tuple(did)
+        return self.did
+
+    def told(self, client: int = PAGE) -> list[do.Tell]:
+        """What a page was told in the last step."""
+        return [told for told in self.found(do.Tell) if told.client == client]
+
+    def over(self, client: int = PAGE) -> list[Over]:
+        """How gestures of a page have ended in the last step."""
+        return [told.over for told in self.told(client) if told.over is not None]
+
     # Scenes
 
     def ready(self, *phases: Phase, lease: str | None = ANN) -> "Bench":
@@ -276,10 +396,21 @@ class Bench:
         assert self.state.link.health is Health.LIVE
         if lease is not None:
             assert self.ask(ev.TakeLease(), lease) == ()
+            self.confirm()
         return self
 
+    def confirm(self) -> None:
+        """Whoever has the lease answers for the tensions that the board has."""
+        thoracic, lumbar, pelvic = (
+            replace(each, tension_confirmed=True, tension_left=False)
+            for each in self.state.sections
+        )
+        self.state = replace(self.state, sections=(thoracic, lumbar, pelvic))
+
     def codes(self, wish: Wish, at: Section = THORACIC, actor: str | None = ANN) -> list[str]:
-        question = Question(self.state, self.now_us, wish, at, actor, posted=True)
+        question = Question(
+            self.state, self.now_us, wish, at, actor, posted=True, role=Role.OPERATOR
+        )
         return [reason.code for reason in reasons(question)]
 
     def arm(self, at: Section = THORACIC) -> None:

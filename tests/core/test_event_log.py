@@ -218,7 +218,7 @@ def test_a_drop_tells_how_it_was() -> None:
         "release_n": 321.0,
         "tension_n": 150.0,
         "armed_ms": 2500.0,
-        "calibration_id": None,
+        "calibration_id": "bench",
         "board_us": 12_500_000,
     }
 

@@ -7,26 +7,42 @@ import pytest
 
 from droptable.core.invariants import PENDING_MAX, board_broken, broken
 from droptable.core.model import (
+    Control,
     EventLog,
+    Gesture,
     Hold,
     Lease,
     Params,
     Pending,
     Phase,
     Provision,
+    Role,
+    Series,
     State,
+    TakeOver,
     TensionPending,
     Verb,
 )
-from tests.core.bench import TABLE, THORACIC, Bench, section, settings
+from tests.core.bench import OTHER_PAGE, PAGE, TABLE, THORACIC, Bench, section, settings
 
 Change = Callable[[State], State]
 HOLD = Hold(1, THORACIC, Phase.COCKING, 0, 0)
 PENDING = Pending(1, Verb.HOME, THORACIC, 0, 1)
 
 
+GESTURE = Gesture(1, PAGE, "ann", Role.OPERATOR, Control.COCK, THORACIC, Phase.LOCKED, 0, 0)
+SERIES = Series("s", "ann", Role.OPERATOR, THORACIC, None, drops=2, until_us=0, rested_us=0)
+
+
+def fingered(**changes: object) -> Change:
+    """A finger on a control, and the lease that it needs."""
+    changed = {"gesture": GESTURE, "lease": Lease("ann", 0, PAGE), **changes}
+    return lambda state: replace(state, **changed)
+
+
 def held(**changes: object) -> Change:
-    return lambda state: replace(state, hold=HOLD, **changes)
+    changed = {"hold": HOLD, **changes}
+    return lambda state: replace(state, **changed)
 
 
 def lost(**changes: object) -> Change:
@@ -60,6 +76,27 @@ CASES: dict[str, Change] = {
     "a control is held although the link is slow": slow,
     "a control is held although the table is stopped": held(table=replace(TABLE, stopped=True)),
     "a control is held at a foreign board": held(settings=settings("OTHER001")),
+    "a motion is held by a finger": held(
+        hold=replace(HOLD, intent=2), gesture=GESTURE, lease=Lease("ann", 0, PAGE)
+    ),
+    "a finger is on a control without a lease": fingered(lease=None),
+    "a finger counts that is not the holder's": fingered(lease=Lease("bob", 0, PAGE)),
+    "counts that is not the holder's": fingered(lease=Lease("ann", 0, OTHER_PAGE)),
+    "a finger is on a control although the board": lost(gesture=GESTURE, lease=Lease("ann", 0)),
+    "a finger is on a control although the table": fingered(table=replace(TABLE, stopped=True)),
+    "a series is held that does not run": fingered(
+        gesture=replace(GESTURE, control=Control.SERIES), series=replace(SERIES, ended="asked")
+    ),
+    "a series runs without a lease": lambda state: replace(state, series=SERIES, lease=None),
+    "a series runs although the board": lost(series=SERIES, lease=Lease("ann", 0)),
+    "a series runs although the table": lambda state: replace(
+        state, series=SERIES, table=replace(TABLE, stopped=True)
+    ),
+    "a series has more drops": lambda state: replace(state, series=replace(SERIES, done=3)),
+    "a lease is asked for that nobody has": lambda state: replace(
+        state, take_over=TakeOver("bob", None, 0), lease=None
+    ),
+    "or something goes on meanwhile": fingered(take_over=TakeOver("bob", None, 0)),
     "although the daemon is ending": lambda state: replace(state, closing_us=1),
     "events are acknowledged that were not heard": lambda state: replace(
         state, events=EventLog(1, next_seq=3, committed_seq=3)

@@ -1,6 +1,7 @@
 """Each way of losing the board: nothing is known, nothing goes on, nothing comes back by itself."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -74,7 +75,27 @@ def test_a_lost_board_is_told_once(lose: Loss, health: Health) -> None:
     bench = Bench().ready()
     for _ in range(3):
         lose(bench)
-    assert [record.kind for record in bench.ever(do.Record)].count("link_down") == 1
+    kinds = [record.kind for record in bench.ever(do.Record) if record.kind.startswith("link_")]
+    assert kinds[:2] == ["link_up", "link_down"]
+    assert all(
+        pair in (("link_up", "link_down"), ("link_down", "link_up")) for pair in pairwise(kinds)
+    )
+
+
+def test_up_and_down_take_turns_when_a_silent_board_is_heard_again() -> None:
+    bench = Bench().ready()
+    for _ in range(2):
+        bench.take(ev.WentStale())
+        assert bench.recorded() == ["link_down"]
+        bench.status()
+        assert bench.recorded() == ["link_up"]
+
+
+def test_a_session_that_is_lost_before_the_board_is_heard_was_up_too() -> None:
+    bench = Bench()
+    bench.open()
+    bench.take(ev.SessionOver())
+    assert bench.recorded() == ["link_down"]
 
 
 def test_the_link_is_stale_a_microsecond_after_its_time() -> None:
@@ -130,7 +151,7 @@ def test_a_board_that_restarted_is_told_and_keeps_no_tension_of_anyone() -> None
     bench.event(1, 5)
     assert bench.state.sections[THORACIC].armed_board_us is not None
     bench.open(board(bench.values, boot_id=2), restarted=True)
-    assert bench.recorded() == ["board_restarted", "link_up"]
+    assert bench.recorded() == ["board_restarted", "link_up", "finding"]
     assert not bench.state.sections[LUMBAR].tension_confirmed
     assert bench.state.sections[THORACIC].armed_board_us is None
 
@@ -149,6 +170,6 @@ def test_only_the_past_and_the_daemon_s_own_are_kept_of_a_lost_section() -> None
     bench.arm()
     bench.event(1, 5, board_us=77)
     bench.take(ev.WentStale())
-    assert bench.state.sections[THORACIC] == SectionState(armed_board_us=77)
+    assert bench.state.sections[THORACIC] == SectionState(armed_board_us=77, tension_confirmed=True)
     assert bench.state.lease is not None
     assert bench.state.lease.holder == ANN

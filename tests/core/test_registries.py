@@ -17,9 +17,11 @@ def blanks(text: str) -> int:
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_each_reason_has_a_sentence_and_a_remedy_that_fill_in(code: str) -> None:
-    text, remedy = reasons._REASONS[code]
+    entry = reasons.ENTRIES[code]
+    text, remedy = entry.text, entry.remedy
     assert SENTENCE.fullmatch(text)
     assert SENTENCE.fullmatch(remedy)
+    assert SENTENCE.fullmatch(entry.why)
     words = [f"word{number}" for number in range(4)]
     found = reason(code, *words[: blanks(text)], remedy=tuple(words[: blanks(remedy)]))
     assert found.code == code
@@ -43,9 +45,10 @@ def test_each_code_of_a_result_has_words_and_so_has_one_of_a_newer_board() -> No
 def test_each_fault_has_a_sentence_and_a_remedy_and_so_has_one_of_a_newer_board(
     number: int,
 ) -> None:
-    fault = faults.fault_text(number)
+    fault = faults.fault_of(number)
     assert SENTENCE.fullmatch(fault.text)
     assert SENTENCE.fullmatch(fault.remedy)
+    assert SENTENCE.fullmatch(fault.why)
     assert fault.code == (
         faults.FAULTS[number].code if number in faults.FAULTS else f"FAULT_{number}"
     )

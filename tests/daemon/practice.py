@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from droptable.core.events import CalibrationChanged, DiskLooked, LoopLooked
 from droptable.core.model import Phase
+from droptable.daemon.calibrations import calibrations_of
 from droptable.daemon.config import load
 from droptable.daemon.gateway import Gateway
 from droptable.daemon.outcome import Done, Outcome, Refused
@@ -35,6 +37,12 @@ TENSION_N = 320.0
 PELVIC = Section.PELVIC
 
 
+def feel_well(runner: Runner, calibrations: CalibrationChanged) -> None:
+    """The machine beneath is sound, as `senses.py` would tell it."""
+    for sensed in (calibrations, DiskLooked(10_000), LoopLooked(0)):
+        runner.sense(sensed)
+
+
 class Practice:
     """One table, its daemon's shell, and a practitioner called `dr`."""
 
@@ -47,6 +55,7 @@ class Practice:
         self.runner = Runner(
             settings_of(config), open_stream=self.wire.open, journal=self.journal, clock=self.clock
         )
+        feel_well(self.runner, calibrations_of(config, self.now_us, self.clock.utc()))
         self.gateway = Gateway(self.runner, self.journal, self.clock, table="t1")
         self._tasks = [asyncio.create_task(self.runner.run(), name="runner")]
         self._holding: asyncio.Task[None] | None = None
@@ -148,6 +157,12 @@ class Practice:
         await self.take_control()
         await self.act("home", at)
         await self.in_phase(Phase.LOCKED, at)
+        await self.tension_set(at)
+
+    async def tension_set(self, at: Section = PELVIC) -> None:
+        """This patient's tension, and it has come to be."""
+        # Until a tension that was left has fallen back, one that is set may have to wait.
+        await self.until(lambda: "TENSION_LEFT" not in self.against("arm", at))
         assert await self.gateway.set_tension(at, TENSION_N, "dr") == Done()
         await self.until(lambda: abs((self.section(at).tension.measured_n or 0) - TENSION_N) < 5)
 

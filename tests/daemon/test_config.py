@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from droptable.core.limits import Preset
 from droptable.daemon.config import (
     Config,
     ConfigInvalidError,
@@ -18,6 +19,7 @@ from droptable.daemon.config import (
 )
 from droptable.daemon.config_layers import KEYS
 from droptable.daemon.config_model import field_at
+from droptable.daemon.supervisor import settings_of
 from droptable.link.params import TABLE_SECTION, Key
 from droptable.sections import Section
 
@@ -289,7 +291,7 @@ def test_nothing_but_true_allows_motion_from_the_command_line(value: object) -> 
 
 @pytest.mark.parametrize(
     "link",
-    ["serial:/dev/ttyACM0", "tcp:localhost:1", "tcp:[::1]:65535", "unix:/run/x", "gpio", "sim"],
+    ["serial:/dev/ttyACM0", "tcp:localhost:1", "tcp:[::1]:65535", "unix:/run/x", "sim"],
 )
 def test_a_link_of_each_kind_is_taken(link: str) -> None:
     assert load(None, {}, {"board.link": link}).board.link == link
@@ -312,6 +314,63 @@ def test_the_page_may_be_at_any_loopback_address(listen: str) -> None:
 )
 def test_the_page_may_be_nowhere_else(listen: str) -> None:
     assert len(findings(None, board__link="sim", http__listen=listen)) == 1
+
+
+def test_an_address_outside_is_told_beside_whatever_else_is_wrong() -> None:
+    found = findings(None, http__listen="0.0.0.0:80", board__link="sim", board__supply_min_mv=1)
+    assert len(found) == 2
+    assert any("reachable from outside" in text for text in found)
+
+
+def test_what_could_not_be_read_is_not_missing(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[board\n")
+    for file in (tmp_path / "none.toml", broken):
+        assert len(findings(file)) == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"id": "a"}, ["calibration_board", "calibration_expires"]),
+        ({"id": "a", "board": "B"}, ["calibration_expires"]),
+        ({"expires": "2027-01-31"}, ["calibration_id", "calibration_board"]),
+    ],
+)
+def test_a_calibration_has_a_name_a_board_and_a_day(keys: dict[str, str], says: list[str]) -> None:
+    wanted = {f"sections__pelvic__calibration_{name}": value for name, value in keys.items()}
+    found = findings(None, board__link="sim", **wanted)
+    assert len(found) == len(says)
+    for name in says:
+        assert any(f"{name} is missing; a calibration has all three" in text for text in found)
+
+
+def test_a_calibration_ends_on_a_day_that_there_is() -> None:
+    found = findings(
+        None,
+        board__link="sim",
+        sections__pelvic__calibration_id="a",
+        sections__pelvic__calibration_board="B",
+        sections__pelvic__calibration_expires="2027-02-29",
+    )
+    assert len(found) == 1
+    assert "is no day" in found[0]
+
+
+@pytest.mark.parametrize(("percent", "allowed"), [(13, True), (12, False)])
+def test_a_window_fits_into_what_a_coil_may_be_driven(percent: int, allowed: bool) -> None:
+    wanted = {"arming.window_ms": 15_000, "arming.coil_duty_max_percent": percent, **SIM}
+    if allowed:
+        load(None, {}, wanted)
+        return
+    with pytest.raises(ConfigInvalidError, match="nothing could ever be armed"):
+        load(None, {}, wanted)
+
+
+def test_the_fingerprint_is_that_of_all_that_is_in_force() -> None:
+    one, same = load(None, {}, SIM), load(None, {}, SIM)
+    other = load(None, {}, {**SIM, "arming.window_ms": 1_000})
+    assert one.fingerprint() == same.fingerprint() != other.fingerprint()
 
 
 def test_keys_that_contradict_each_other_are_told_together() -> None:
@@ -413,3 +472,56 @@ def test_an_address_has_two_parts(address: str, parts: tuple[str, int]) -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT|above 65535"):
         split_address(address)
+
+
+# Presets
+
+
+PRESET = {"section": "pelvic", "drops": 3, "window_s": 60, "tension_offset_n": 80.0}
+
+
+def preset(**changes: object) -> dict[str, object]:
+    keys = {**PRESET, **changes}
+    return {**SIM, **{f"presets.three.{name}": value for name, value in keys.items()}}
+
+
+def test_a_preset_has_a_name_and_the_core_gets_it_in_its_own_units() -> None:
+    presets = settings_of(load(None, {}, preset(text="Three drops"))).presets
+    assert presets == {"three": Preset(Section.PELVIC, 3, 60_000_000, 800, "Three drops")}
+
+
+def test_there_are_as_many_presets_as_there_are_names() -> None:
+    more = {f"presets.more.{name}": value for name, value in PRESET.items()}
+    assert list(load(None, {}, {**preset(), **more}).presets) == ["three", "more"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"section": "neck"}, "allowed is thoracic, lumbar or pelvic"),
+        ({"drops": 0}, "allowed is a whole number from 1 to 20 drops"),
+        ({"drops": 21}, "allowed is a whole number from 1 to 20 drops"),
+        ({"window_s": 9}, "allowed is a whole number from 10 to 900 s"),
+        ({"window_s": 901}, "allowed is a whole number from 10 to 900 s"),
+        ({"tension_offset_n": -0.1}, "allowed is a number from 0 to 500 N"),
+        ({"tension_offset_n": 500.1}, "allowed is a number from 0 to 500 N"),
+        ({"text": "x" * 81}, "allowed is at most 80 characters"),
+        ({"drop": 3}, "did you mean 'drops'?"),
+    ],
+    ids=str,
+)
+def test_a_preset_that_is_none_is_told_with_what_would_be(
+    change: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigInvalidError) as caught:
+        load(None, {}, preset(**change))
+    (found,) = [str(finding) for finding in caught.value.findings]
+    assert "presets.three." in found
+    assert said in found
+
+
+def test_a_preset_without_a_section_or_a_proper_name_is_none() -> None:
+    with pytest.raises(ConfigInvalidError, match=r"presets\.three\.section is missing"):
+        load(None, {}, {**SIM, "presets.three.drops": 3})
+    with pytest.raises(ConfigInvalidError):
+        load(None, {}, {**SIM, "presets.a/b.section": "pelvic"})

@@ -95,6 +95,7 @@ async def test_only_the_armed_section_drops(practice: Practice) -> None:
     await practice.until(lambda: not practice.against("cock"))
     await practice.act("cock")
     await practice.in_phase(Phase.COCKED)
+    await practice.tension_set()
     await practice.until(lambda: not practice.against("arm"))
     await practice.act("arm")
     await practice.in_phase(Phase.ARMED)
@@ -369,6 +370,9 @@ async def test_while_the_journal_fails_nothing_is_armed_and_then_it_is_again(
     await practice.until(lambda: practice.shown.journal == "ok", within_s=1.5)
     assert practice.gateway.health() == (True, [])
     await practice.until(lambda: len(practice.journal.of("daemon_started")) == 1, within_s=1.5)
+    # The lease ended with the journal, and whoever takes it again answers for the tension anew.
+    await practice.until(lambda: practice.shown.lease.holder == "dr", within_s=1.5)
+    await practice.tension_set()
     await practice.until(lambda: not practice.against("arm"), within_s=1.5)
     await practice.act("arm")
     await practice.in_phase(Phase.ARMED)

@@ -9,7 +9,13 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from droptable.daemon.clock import SystemClock
-from droptable.daemon.snapshot import Snapshot
+from droptable.daemon.snapshot import (
+    GestureShown,
+    LeaseShown,
+    SeriesShown,
+    Snapshot,
+    TakeOverShown,
+)
 from droptable.mqtt.backoff import Backoff
 from droptable.mqtt.payloads import committed_from, replay_from, state_payload
 from droptable.mqtt.problems import Findings, PublicationRefused, Standing, unreachable
@@ -100,6 +106,34 @@ def test_a_name_goes_from_sentences_and_from_nothing_else() -> None:
     assert reason["remedy"] == "someone someone to let go."
     assert reason["code"] == "LEASE_ELSEWHERE"
     assert state["sections"]["lumbar"]["phase"] == "LOCKED"
+
+
+def test_whoever_is_at_a_control_or_asks_for_it_loses_their_name_too() -> None:
+    shown = snapshot(state_seq=1, holder="Ask").model_copy(
+        update={
+            "lease": LeaseShown(
+                holder="Ask", expires_ms=9, take_over=TakeOverShown(by="Eva", expires_ms=9)
+            ),
+            "gesture": GestureShown(
+                by="Ask", means="page", action="cock", section="pelvic", held_ms=1, begun=False
+            ),
+            "series": SeriesShown(
+                id="5eed",
+                by="Bob",
+                section="pelvic",
+                preset=None,
+                drops=3,
+                done=0,
+                left_ms=0,
+                ended="asked",
+                before=None,
+                after=None,
+            ),
+        }
+    )
+    told = state_payload(shown).decode()
+    assert not any(name in told for name in ("Ask", "Eva", "Bob"))
+    assert Snapshot.model_validate_json(told).series is not None
 
 
 @given(thrown=st.floats(0, 1, exclude_max=True), tries=st.integers(0, 200))
