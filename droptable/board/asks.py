@@ -230,11 +230,15 @@ def write_param(turn: Turn, section: int, key: int, value: int) -> None:
 def aim_tension(turn: Turn, at: int) -> None:
     """Send the tension actuator to where it has to be, and give it its time to get there.
 
-    Under STOP, without a drive, or before its parameters are known, it stays where it is.
+    Under STOP, without a drive, or before its parameters are known, it stays where it is; so it does
+    if it would let go of what nothing but the tension holds.
     """
+    view = turn.view(at)
     steps = turn.inputs.sections[at].tension_steps
-    if turn.view(at).tension_known and not turn.board.stopped:
-        steps = tension_steps(turn.board.params, at)
+    if view.tension_known and not turn.board.stopped:
+        aim = tension_steps(turn.board.params, at)
+        weaker = (aim - steps) * turn.board.params.get(at, p.TENSION_SPAN_UN) < 0
+        steps = steps if weaker and view.may_hang else aim
     section = turn.section(at)
     turn.keep(at, replace(section, tension_target_steps=steps, tension_written_us=turn.now_us))
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from droptable.board.model import Feature, Kind, Trace, TraceGet
-from droptable.board.rows import fall_us
+from droptable.board.rows import cut_short_us, fall_us
 from droptable.board.state import I16, I32, TraceRecord, clamp, load_dn
 from droptable.board.turn import Turn
 
@@ -28,8 +28,12 @@ def record_drop(turn: Turn, at: int) -> None:
     Without an up edge that belongs to it, the down edge is its time and its fall takes 0.
     """
     section = turn.section(at)
-    took_us = fall_us(section) or 0
-    down_us = section.down.edge_us
+    took_us, down_us = fall_us(section) or 0, section.down.edge_us
+    if (cut_us := cut_short_us(section)) is not None:
+        took_us, down_us = cut_us, section.down.raw_since_us
+        # Each contact bears out the other: the same fall is not found again once they are quiet.
+        up, down = section.up.believed(turn.now_us), section.down.believed(turn.now_us)
+        section = replace(section, up=up, down=down)
     up_us = down_us - took_us
     peak_dn = max(_loads(turn, at, up_us - PEAK_BEFORE_US, down_us + 1), default=0)
     before_dn = _loads(turn, at, up_us - RELEASE_BEFORE_US, up_us + 1)

@@ -48,6 +48,22 @@ def fall_us(section: SectionState) -> int | None:
     return took_us if took_us >= 0 else None
 
 
+def cut_short_us(section: SectionState) -> int | None:
+    """How long a fall took from whose end the lift takes the section away again at once.
+
+    In COCKING the lift is driven: what falls from the top may touch the bottom for less than the
+    down switch needs to be believed. But both contacts, one after the other within 150 ms, are no
+    spike. From raw edge to raw edge; None when there was no such fall.
+    """
+    up, down = section.up, section.down
+    if section.phase is not Phase.COCKING or up.raw or not down.raw or down.level:
+        return None
+    touched_us = up.raw_since_us if up.raw_since_us > up.level_since_us else None
+    left_us = (up.burst_us, section.left_top_us, touched_us)
+    took_us = (down.raw_since_us - us for us in left_us if us is not None)
+    return max((us for us in took_us if 0 <= us <= QUICK_FALL_US), default=None)
+
+
 def _fell_within(limit_us: int, view: View) -> bool:
     took_us = fall_us(view.section)
     return took_us is not None and took_us <= limit_us
@@ -76,7 +92,7 @@ def _fell_while_cocking(view: View) -> bool:
     """
     section = view.section
     left_again = section.down.level and section.down.edge_us > section.entered_us
-    return left_again or _fell_quickly(view)
+    return left_again or _fell_quickly(view) or cut_short_us(section) is not None
 
 
 def _not_held(view: View) -> bool:

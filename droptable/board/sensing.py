@@ -99,9 +99,14 @@ def _sensed(
         left_top_us = None
     if section.up.level and not up.level and section.phase is not Phase.DROPPING:
         left_top_us = up.edge_us
-    if left_top_us is None and down.level and not section.down.level:
-        left_top_us = _left_before_it_was_believed(section, up, down)
+    if down.level and not section.down.level and _has_no_edge(section, left_top_us):
+        left_top_us = _left_before_it_was_believed(section, up, down) or left_top_us
     return replace(section, up=up, down=down, pin=pin, left_top_us=left_top_us)
+
+
+def _has_no_edge(section: SectionState, left_top_us: int | None) -> bool:
+    """Whether it has not been seen to leave the top since the COMMAND of its motion."""
+    return left_top_us is None or left_top_us <= section.began_us
 
 
 def _left_before_it_was_believed(section: SectionState, up: Switch, down: Switch) -> int | None:

@@ -200,6 +200,17 @@ class View:
         )
 
     @property
+    def may_hang(self) -> bool:
+        """Whether nothing but the tension may be holding the section at the top.
+
+        Where its phase is known, it does so at the top only; in UNKNOWN and FAULT a switch may lie.
+        """
+        up, down, pin = self.section.up, self.section.down, self.section.pin
+        if (pin.raw and pin.level) or (down.raw and down.level):
+            return False
+        return up.raw or up.level or self.section.phase in (Phase.UNKNOWN, Phase.FAULT)
+
+    @property
     def tension_dn(self) -> int:
         """The tension that the actuator measures, in 0.1 N; 0 without its span."""
         steps = self.sensed.tension_steps - self.param(p.TENSION_ZERO)

@@ -38,6 +38,11 @@ class Switch:
         edge = replace(decided, raw=raw, raw_since_us=now_us, burst_us=burst_us)
         return _decided(edge, now_us, debounce_us)
 
+    def believed(self, now_us: int) -> "Switch":
+        """The switch as its contact is, because something else has borne it out."""
+        edge_us = self.edge_us if self.raw == self.level else self.raw_since_us
+        return replace(self, level=self.raw, level_since_us=now_us, edge_us=edge_us, burst_us=None)
+
     def closed_for(self, settle_us: int, now_us: int) -> bool:
         """Whether it has been closed, after debouncing and without an edge since, for so long."""
         return self.level and self.steady_for(settle_us, now_us)

@@ -88,7 +88,8 @@ def _not_at_the_top(view: View, _: Command) -> bool:
 
 
 def _cannot_home(view: View, _: Command) -> bool:
-    return view.settled_as not in HOME_PHASES
+    silent = view.cell_calibrated and not view.load_valid
+    return silent or view.settled_as not in HOME_PHASES
 
 
 HOME_PHASES: dict[tuple[bool, bool, bool] | None, Phase] = {
@@ -170,7 +171,8 @@ VERB_RULES: dict[Verb, VerbRule] = {
             Guard(
                 Code.IMPLAUSIBLE,
                 _cannot_home,
-                "the switches have not said one of the three places for the last settle_ms",
+                "the switches have not said one of the three places for the last settle_ms, or a "
+                "calibrated load cell says nothing",
             ),
         ),
     ),

@@ -7,12 +7,9 @@ it knows is which falls there really were.
 from dataclasses import dataclass
 
 from droptable.board.model import Answer, Ask, Kind
-from tests.board.bench import DEBOUNCE_US, MS, SECTIONS, Bench
+from tests.board.bench import MS, SECTIONS, Bench
 
 TOP_MM, RISE_MM, SINK_MM = 20.0, 0.1, 0.05
-DOWN_MM = 1.5
-"""The down switch has some way to go: the lift cannot open it again before it is believed."""
-
 PIN_MS, FALL_MS = 8, 40
 
 
@@ -68,16 +65,16 @@ class Plant(Bench):
         return self
 
     def thrust(self, at: int) -> None:
-        """What nothing but the tension holds lets go, once it has been at the top for a moment."""
+        """What nothing but the tension holds lets go."""
         weight = self.weights[at]
-        if weight.top_ms > DEBOUNCE_US // MS + 1 and not weight.pin_in and not weight.falling:
+        if weight.top_ms > 2 and not weight.pin_in and not weight.falling:
             weight.falling, weight.left_us = True, self.now_us + MS
 
     def _move(self, at: int) -> None:
         weight, driven = self.weights[at], self.section(at).outputs
         if weight.falling:
             weight.height_mm = max(0.0, weight.height_mm - TOP_MM / FALL_MS)
-            if weight.height_mm <= DOWN_MM:
+            if weight.height_mm == 0.0:
                 weight.falling, weight.height_mm = False, 0.0
                 self.falls.append(Fall(at, weight.left_us, self.now_us - weight.left_us))
         elif driven.lift and not weight.pin_in:
@@ -89,7 +86,7 @@ class Plant(Bench):
         self._show(at, weight)
 
     def _move_pin(self, weight: Weight, *, withdrawn: bool) -> None:
-        at_an_end = weight.height_mm == TOP_MM or weight.height_mm <= DOWN_MM
+        at_an_end = weight.height_mm in (0.0, TOP_MM)
         goes = weight.pin_in is withdrawn and (withdrawn or at_an_end)
         weight.pin_ms = weight.pin_ms + 1 if goes else 0
         if weight.pin_ms >= PIN_MS:
@@ -97,7 +94,7 @@ class Plant(Bench):
 
     def _show(self, at: int, weight: Weight) -> None:
         """Each change shows at once, then for a millisecond not, and then for good."""
-        true = (weight.height_mm == TOP_MM, weight.height_mm <= DOWN_MM, weight.pin_in)
+        true = (weight.height_mm == TOP_MM, weight.height_mm == 0.0, weight.pin_in)
         for name, closed in zip(("up", "down", "pin"), true, strict=True):
             shown = getattr(self.contacts[at], name)
             since_us = self._changed_us.get((at, name), 0)

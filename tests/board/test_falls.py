@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from droptable.board.event_buffer import CAPACITY, DROP_PLACES
-from droptable.board.model import NOTHING, TABLE, Event, Fault, Kind, Phase
+from droptable.board.model import NOTHING, TABLE, Code, Event, Fault, Kind, Phase, Verb
 from tests.board.bench import (
     DEBOUNCE_US,
     DROP_TIMEOUT_US,
@@ -208,6 +208,45 @@ def test_from_the_top_in_cocking_has_an_up_edge() -> None:
     left_us = fall(bench, 60 * MS)
     assert (drop(bench).board_us, drop(bench).a) == (left_us, 60 * MS)
     assert bench.fault() is Fault.UNCOMMANDED_DROP
+
+
+@pytest.mark.parametrize("top_us", [2 * MS, 8 * MS, 20 * MS], ids=["touched", "believed", "later"])
+@pytest.mark.parametrize("bottom_us", [100, DEBOUNCE_US - 1])
+def test_what_the_lift_takes_from_the_bottom_at_once_has_fallen(
+    top_us: int, bottom_us: int
+) -> None:
+    bench = Bench().to(Phase.COCKING).pin_out(PELVIC).show(PELVIC, down=False).wait(400 * MS)
+    bench.show(PELVIC, up=True).wait(top_us)
+    left_us = bench.now_us
+    bench.show(PELVIC, up=False).wait(40 * MS).show(PELVIC, down=True)
+    assert (drop(bench).board_us, drop(bench).a) == (left_us, 40 * MS)
+    assert bench.fault() is Fault.UNCOMMANDED_DROP
+    assert bench.all_off, "the lift does not take it up again"
+    bench.wait(bottom_us).show(PELVIC, down=False).wait(30 * MS).show(PELVIC, down=True)
+    bench.wait(200 * MS)
+    assert bench.ask(Verb.CLEAR_FAULT, PELVIC) is Code.OK
+    bench.wait(200 * MS)
+    assert bench.phase() is Phase.UNKNOWN
+    assert len(bench.events(Kind.DROP)) == 1, "told once"
+
+
+@pytest.mark.parametrize(("took_us", "fell"), [(150 * MS, True), (150 * MS + 1, False)])
+def test_a_short_touch_of_the_bottom_long_after_the_top_is_a_spike(
+    took_us: int, fell: bool
+) -> None:
+    bench = Bench().to(Phase.COCKING).pin_out(PELVIC).show(PELVIC, down=False).wait(400 * MS)
+    bench.show(PELVIC, up=True).wait(20 * MS).show(PELVIC, up=False).wait(took_us)
+    bench.show(PELVIC, down=True).wait(100).show(PELVIC, down=False)
+    assert (bench.fault() is Fault.UNCOMMANDED_DROP) is fell
+
+
+def test_a_bottom_that_bounces_as_it_is_left_is_no_fall() -> None:
+    bench = Bench().to(Phase.COCKING).pin_out(PELVIC)
+    for _ in range(3):
+        bench.show(PELVIC, down=False).wait(MS).show(PELVIC, down=True).wait(MS)
+    bench.show(PELVIC, down=False).wait(400 * MS)
+    assert bench.phase() is Phase.COCKING
+    assert bench.events(Kind.DROP) == []
 
 
 def test_the_up_edge_of_an_earlier_drop_belongs_to_no_later_one() -> None:

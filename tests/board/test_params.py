@@ -191,6 +191,43 @@ def test_the_tension_may_be_set_by_the_phase_of_its_own_section(phase: Phase) ->
     assert bench.set(LUMBAR, 11, 2_600) == 2_600
 
 
+def _aims(bench: Bench, was: int) -> bool:
+    return bench.section(PELVIC).outputs.tension_steps != was
+
+
+@pytest.mark.parametrize(
+    ("phase", "shown", "hangs"),
+    [
+        (Phase.UNKNOWN, {"up": True, "down": False, "pin": False}, True),
+        (Phase.UNKNOWN, {"up": False, "down": False, "pin": False}, True),
+        (Phase.UNKNOWN, {"up": True, "down": False, "pin": True}, False),
+        (Phase.UNKNOWN, {"up": False, "down": True, "pin": False}, False),
+        (Phase.HALTED, {"up": True}, True),
+        (Phase.HALTED, {}, False),
+        (Phase.COCKED, {}, False),
+        (Phase.LOCKED, {}, False),
+    ],
+)
+def test_no_parameter_lets_go_of_what_the_tension_alone_may_hold(
+    phase: Phase, shown: dict[str, bool], hangs: bool
+) -> None:
+    """Written all the same: the actuator goes there when it is written again, at a safe place."""
+    bench = Bench().to(phase).show(PELVIC, **shown).wait(SETTLE_US)
+    was = bench.section(PELVIC).outputs.tension_steps
+    assert bench.set(PELVIC, 11, 1_000) == 1_000
+    assert _aims(bench, was) is not hangs
+    assert bench.set(PELVIC, 11, 9_000) == 9_000
+    assert bench.section(PELVIC).outputs.tension_steps > was, "more holds it better"
+
+
+@pytest.mark.parametrize(("key", "weaker"), [(12, -5_000), (13, 10**7)])
+def test_neither_does_another_reading_of_the_same_tension(key: int, weaker: int) -> None:
+    bench = Bench().to(Phase.UNKNOWN).show(PELVIC, up=True, down=False, pin=False).wait(SETTLE_US)
+    was = bench.section(PELVIC).outputs.tension_steps
+    assert bench.set(PELVIC, key, weaker) == weaker
+    assert not _aims(bench, was)
+
+
 def test_the_reasons_against_a_parameter_have_an_order() -> None:
     bench = Bench().to(Phase.ARMED)
     assert bench.set(PELVIC, 99, 10**9) is Code.UNKNOWN

@@ -169,6 +169,15 @@ def test_a_fall_from_a_top_that_was_not_yet_believed_is_told(end: str) -> None:
     assert len(bench.events(Kind.DROP)) == 1
 
 
+def test_a_top_touched_again_after_a_short_way_down_is_where_the_fall_began() -> None:
+    bench = Bench().to(Phase.LOWERING).pin_out(PELVIC).show(PELVIC, up=False).wait(10 * MS)
+    bench.beat(hold=False).beat(hold=True).cock(PELVIC).wait(200 * MS).show(PELVIC, up=True)
+    bench.wait(DEBOUNCE_US - 1)
+    left_us = bench.now_us
+    bench.show(PELVIC, up=False).wait(40 * MS).show(PELVIC, down=True).wait(DEBOUNCE_US)
+    assert (bench.event(Kind.DROP).board_us, bench.event(Kind.DROP).a) == (left_us, 40 * MS)
+
+
 @pytest.mark.parametrize(("took_us", "fell"), [(150 * MS, True), (150_001, False)])
 def test_a_touch_of_the_top_long_before_the_bottom_is_no_fall(took_us: int, fell: bool) -> None:
     bench = Bench().to(Phase.COCKING).pin_out(PELVIC).show(PELVIC, down=False).wait(300 * MS)

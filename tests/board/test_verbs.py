@@ -9,6 +9,7 @@ import pytest
 from droptable.board.event_buffer import CAPACITY
 from droptable.board.model import (
     ANY_PHASE,
+    NOTHING,
     TABLE,
     Code,
     Command,
@@ -372,6 +373,18 @@ def test_home_needs_switches_that_have_settled(contact: str) -> None:
     bench.until(since_us + SETTLE_US - 1)
     assert bench.ask(Verb.HOME, PELVIC) is Code.IMPLAUSIBLE
     bench.wait(1)
+    assert bench.ask(Verb.HOME, PELVIC) is Code.OK
+
+
+def test_home_needs_a_load_cell_that_says_something() -> None:
+    bench = Bench().to(Phase.UNKNOWN).show(PELVIC, load=None)
+    assert bench.ask(Verb.HOME, PELVIC) is Code.IMPLAUSIBLE
+    bench.show(PELVIC, load=0)
+    assert bench.ask(Verb.HOME, PELVIC) is Code.OK
+
+
+def test_home_needs_no_load_cell_where_none_is_calibrated() -> None:
+    bench = Bench(features=NOTHING).open().wait(SETTLE_US).show(PELVIC, load=None)
     assert bench.ask(Verb.HOME, PELVIC) is Code.OK
 
 

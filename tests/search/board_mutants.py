@@ -22,6 +22,7 @@ from droptable.board.model import (
 )
 from droptable.board.rows import AFTER_STOP, BEGINS, ROWS, ROWS_OF
 from droptable.board.state import OFF, SectionState, outputs_for
+from droptable.board.switches import Switch
 from droptable.board.turn import Turn
 from droptable.board.verbs import GUARD_ORDER, HOME_PHASES, VERB_RULES
 from tests.search.board_rooms import SECTION, Room
@@ -372,6 +373,14 @@ BY_HAND = (
         Phase.COCKING,
         Phase.HALTED,
         Phase.UNKNOWN,
+    ),
+    _only_at("a touch of the bottom is none", rows, "cut_short_us", _nothing, Phase.COCKING),
+    _only_at(
+        "a touch that was told is found again",
+        Switch,
+        "believed",
+        lambda switch, _now_us: switch,
+        Phase.COCKING,
     ),
     _only_at("a fault is told by nobody", phases, "fail", _fails_in_silence),
     _only_at("a disarming is told by nobody", phases, "disarm", _disarms_in_silence, Phase.ARMED),

@@ -168,8 +168,7 @@ def _metal_of(world: World, at: int, *, sags: bool) -> Iterator[Move]:
         return
     if not driven.pin_withdrawn and body.place != BETWEEN:
         yield Happens(at, "pin enters")
-    owes = body.owed is not None and body.owed.must_be_told
-    if driven.lift and body.place != TOP and later and not owes:
+    if driven.lift and body.place != TOP and later:
         yield Happens(at, "rises")
     if driven.lowering and body.place != BOTTOM and _slowly(world, at):
         yield Happens(at, "sinks")
@@ -517,7 +516,6 @@ ROOMS = (
         (commands(Verb.HOME, Verb.CLEAR_FAULT), loose("outputs_read_back", "up")),
         judges=judge,
         healthy=False,
-        most_transitions=6_000,
     ),
     Room(
         "long on",

@@ -268,12 +268,15 @@ def _happens(world: World, move: Happens) -> Body:
         case "pin enters":
             return replace(body, pin_in=True)
         case "rises":
-            return replace(body, place=body.place + 1, owed=None)
+            # The lift that takes it up again takes no fall from the top away.
+            owed = body.owed if body.owed is not None and body.owed.must_be_told else None
+            return replace(body, place=body.place + 1, owed=owed)
         case "sinks":
             return replace(body, place=body.place - 1)
         case "is thrust":
             return replace(body, place=BETWEEN, left_us=now_us)
         case "sags":
+            # With a debounce time it was not away for long enough to have left the bottom.
             at_once = world.board.params.get(move.at, 6) == 0
             told = section.phase is Phase.COCKING and at_once
             # What the valve let go just now, and then fell, may be timed from there.
@@ -292,7 +295,9 @@ def _told(
     told = {event.section for event in events if event.kind is Kind.DROP}
     for at, (body, section) in enumerate(zip(bodies, board.sections, strict=True)):
         # While it is lowered, a top that was never believed is taken for a spike on the wire.
-        spike = section.phase is Phase.LOWERING and section.left_top_us is None
+        edge_us = section.left_top_us
+        unseen = edge_us is None or edge_us <= section.began_us
+        spike = section.phase is Phase.LOWERING and unseen
         if body.owed is not None and at in told:
             bodies = _with(bodies, at, replace(body, owed=None))
         elif body.owed is not None and spike:
@@ -528,7 +533,7 @@ def _switch_key(switch: Switch, now_us: int, steady_us: int) -> tuple[Hashable, 
         switch.level,
         _age(switch.level_since_us, now_us, steady_us),
         _age(switch.raw_since_us, now_us, 10 * MS),
-        None if switch.burst_us is None else now_us - switch.burst_us,
+        None if switch.burst_us is None else _fall_age(switch.burst_us, now_us),
     )
 
 

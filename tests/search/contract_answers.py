@@ -118,7 +118,9 @@ def _at_the_top(section: SectionState) -> bool:
 
 
 def _known_place(world: World, at: int) -> bool:
-    section = world.board.sections[at]
+    section, sensed = world.board.sections[at], world.inputs.sections[at]
+    if sensed.load_raw is None or world.now_us - sensed.load_us >= 200 * MS:
+        return False
     three = (section.up, section.down, section.pin)
     settle_us = world.board.params.get(at, 5) * MS
     if any(s.burst_us is not None or world.now_us - s.level_since_us < settle_us for s in three):
