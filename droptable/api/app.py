@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from droptable.api.guard import Guard
 from droptable.api.metrics import registry_of
 from droptable.api.pages import Page, page_routes, read_page
 from droptable.api.problems import (
+    HTTP_PROBLEMS,
     ApiError,
     FieldError,
     ProblemShown,
@@ -24,6 +26,8 @@ from droptable.api.problems import (
 from droptable.api.routes import operations, table
 from droptable.api.stream import Audience
 from droptable.errors import DroptableError
+
+log = structlog.get_logger(__name__)
 
 ERRORS_SHOWN_MAX = 20
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
@@ -49,6 +53,9 @@ def create_app(
     this daemon answers to besides those of the loopback. ValueError when the page is unusable.
     """
     page = page if page is not None else read_page()
+    if page.missing:
+        problem = HTTP_PROBLEMS["PAGE_NOT_BUILT"].problem
+        log.warning(problem.code, meaning=problem.meaning, remedy=problem.remedy)
     app = FastAPI(
         title="droptable",
         version=__version__,

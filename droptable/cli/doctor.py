@@ -59,6 +59,7 @@ def doctor(
         *_configured_checks(config_file),
         state_check(state_dir(state_directory, os.environ)),
         black_box_check(state_dir(state_directory, os.environ)),
+        page_check(),
         *_daemon_checks(url),
     ]
     well = all(check.ok for check in checks)
@@ -95,6 +96,18 @@ def _configured_checks(file: Path | None) -> Iterator[Check]:
     yield Check("configuration", True, f"{file or 'the environment'} is valid")
     yield gpio_check(config) if config.board.link == "gpio" else link_check(config.board.link)
     yield broker_check(config)
+
+
+def page_check() -> Check:
+    """Whether the tablet page has the modules that it is made of."""
+    from droptable.api.pages import read_page
+    from droptable.api.problems import HTTP_PROBLEMS
+
+    missing = read_page().missing
+    if not missing:
+        return Check("page", True, "the tablet page is complete")
+    remedy = HTTP_PROBLEMS["PAGE_NOT_BUILT"].problem.remedy
+    return Check("page", False, f"the tablet page lacks {', '.join(missing)}", remedy)
 
 
 def link_check(link: str) -> Check:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from droptable.cli.doctor import broker_check, link_check, state_check
+from droptable.api import pages
+from droptable.api.pages import Page
+from droptable.cli.doctor import broker_check, link_check, page_check, state_check
 from droptable.cli.exits import ExitCode
 from droptable.cli.run import options
 from droptable.daemon.config import load
@@ -36,6 +38,16 @@ def state(tmp_path: Path) -> Path:
 
     asyncio.run(write())
     return directory
+
+
+def test_the_doctor_looks_whether_there_is_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert page_check().ok
+    bare = Page(files={}, script_hashes=(), missing=("/modules/preact.mjs",))
+    monkeypatch.setattr(pages, "read_page", lambda: bare)
+    check = page_check()
+    assert not check.ok
+    assert "preact.mjs" in check.finding
+    assert "tools/page-modules" in check.remedy
 
 
 # journal
