@@ -50,7 +50,7 @@ function Readings({ name, section }) {
   return html`<dl class="readings">
     <div>
       <dt>Load</dt>
-      <dd><${Newton} value=${section?.load_n} /></dd>
+      <dd><${Newton} value=${quiet(section?.load_n)} /></dd>
     </div>
     <div class="tension">
       <dt>Tension</dt>
@@ -64,6 +64,15 @@ function Readings({ name, section }) {
 }
 
 const TENSION_STEP_N = 10;
+const NOISE_N = 10;
+
+/**
+ * An empty section's cell shows its noise, with a sign; to the eye that is nothing.
+ * @param {number|null|undefined} loadN
+ */
+function quiet(loadN) {
+  return loadN != null && Math.abs(loadN) < NOISE_N ? 0 : loadN;
+}
 
 /** @param {{name: import("./types.js").SectionName, tension: import("./types.js").Tension|null}} props */
 function Tension({ name, tension }) {

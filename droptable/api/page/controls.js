@@ -2,9 +2,9 @@
 // In a phase from which there is only one way on, LOCK's place has it: DISARM, HOME, CLEAR FAULT.
 
 import { act } from "./act.js";
-import { ARM_MS, MOVE_MS, finger, held } from "./gesture.js";
+import { ARM_MS, MOVE_MS, finger, held, settling } from "./gesture.js";
 import { html } from "./html.js";
-import { freshness, holding } from "./link.js";
+import { freshness, holding, now } from "./link.js";
 
 /** @typedef {import("./types.js").Section} Section */
 /** @typedef {import("./types.js").SectionName} SectionName */
@@ -24,7 +24,8 @@ const TOUCHED = {
 
 /** @param {{name: SectionName, phase: string, section: Section|null}} props */
 export function Controls({ name, phase, section }) {
-  const touched = TOUCHED[phase];
+  const unseen = section?.ready.lock.some(({ code }) => code === "BOARD_RESTARTED");
+  const touched = TOUCHED[phase] ?? (unseen ? TOUCHED.UNKNOWN : undefined);
   return html`<div class="controls" role="group" aria-label=${`Move the ${name} section`}>
     <${Held} name=${name} action="cock" section=${section} />
     <${Held} name=${name} action="arm" section=${section} />
@@ -38,7 +39,7 @@ export function Controls({ name, phase, section }) {
 function Held({ name, action, section }) {
   const on = finger.value?.section === name && finger.value.action === action;
   const live = freshness.value === "live" && holding.value && section !== null;
-  const may = live && (on || section.ready[action].length === 0);
+  const may = live && (on || (section.ready[action].length === 0 && !settling(name, now.value)));
   const { word, hint, ms } = HELD[action];
   const stage = !on ? "idle" : finger.value?.begun ? "begun" : "held";
   return html`<button

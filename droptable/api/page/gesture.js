@@ -50,13 +50,16 @@ let committed = false;
  * @param {SectionName} section
  */
 function tooEarly(section) {
-  const at = performance.now();
-  return (
-    freshness.peek() !== "live" ||
-    at - joinedAt() < RECONNECT_MS ||
-    at - changedAt(section) < SETTLE_MS ||
-    touching.size > 1
-  );
+  return freshness.peek() !== "live" || settling(section, performance.now()) || touching.size > 1;
+}
+
+/**
+ * Whether a section, or the page, has changed so lately that no finger can have meant it.
+ * @param {SectionName} section
+ * @param {number} at
+ */
+export function settling(section, at) {
+  return at - joinedAt() < RECONNECT_MS || at - changedAt(section) < SETTLE_MS;
 }
 
 /**

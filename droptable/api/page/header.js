@@ -38,7 +38,7 @@ function Link() {
 function ageText(fresh) {
   if (fresh !== "live") return silentS.value === null ? "" : `${silentS.value} s`;
   const tenths = ageTenths.value;
-  return tenths === null ? "" : `${(tenths / 10).toFixed(1)} s`;
+  return tenths === null ? "" : `${(Math.max(0, tenths) / 10).toFixed(1)} s`;
 }
 
 function Control() {
