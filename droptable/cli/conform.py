@@ -8,6 +8,9 @@ from droptable.cli.exits import CommandError, ExitCode
 from droptable.cli.options import AsJson
 from droptable.cli.output import put_document, say
 
+SLACK_MS = 2
+"""By default: a host that is not busy adds some tenths of that to a time."""
+
 
 def conform(
     link: Annotated[
@@ -42,7 +45,7 @@ def conform(
             metavar="MS",
             help="Allowed on top of the contract's times, in the median; ten times as much at worst.",
         ),
-    ] = 10,
+    ] = SLACK_MS,
     baud: Annotated[
         int, typer.Option("--baud", metavar="N", help="The speed of a serial port.")
     ] = 500_000,
@@ -52,11 +55,12 @@ def conform(
 
     This moves sections: a board that is no simulator is only tested with --the-table-is-empty. No
     daemon may have the board meanwhile. Parameters that a check changes are put back; those that
-    were never set keep what the checks set. Code 0: all passed, but for what the board has not.
+    were never set keep what the checks set. Code 0: all passed that apply to this board.
     Code 8: something failed, or needs hands that are not there.
     """
     from droptable.cli import proving
     from droptable.conformance.model import real_time
+    from droptable.conformance.report_text import document
 
     wanted = proving.Wanted(
         proving.address_of(link, baud),
@@ -67,10 +71,10 @@ def conform(
     )
     report = proving.proven(wanted, quiet=as_json)
     if as_json:
-        put_document(proving.document(report))
+        put_document(document(report))
     else:
         proving.show(report)
-    summary = proving.summary(report)
+    ending = proving.ending(report)
     if not report.conforms:
-        raise CommandError(ExitCode.FOUND_PROBLEM, summary)
-    say(summary)
+        raise CommandError(ExitCode.FOUND_PROBLEM, ending)
+    say(ending)

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from droptable.cli.exits import CommandError, ExitCode
-from droptable.cli.output import put, put_table, say
+from droptable.cli.output import put, say
 from droptable.conformance.hands import Hands, HandsGone, HandsRefuse
 from droptable.conformance.model import Check, Outcome, Report, Slack, Verdict
 from droptable.conformance.reach import connect_to, control_port
+from droptable.conformance.report_text import lines, summary, verdict_in_words
 from droptable.conformance.run import NotCalibrated, TableWouldMove, prove
 from droptable.conformance.suite import ALL_CHECKS
 from droptable.daemon.child import end, start
@@ -91,7 +91,7 @@ def proven(wanted: Wanted, *, quiet: bool) -> Report:
 async def _prove(wanted: Wanted, *, quiet: bool) -> Report:
     def tell(outcome: Outcome) -> None:
         if not quiet:
-            say(f"{outcome.verdict.value:11}  {outcome.check.name}")
+            say(f"{verdict_in_words(outcome):14}  {outcome.check.name}")
 
     async with AsyncExitStack() as parts:
         address: Address
@@ -147,69 +147,14 @@ async def _announced(process: asyncio.subprocess.Process) -> str:
     return str(json.loads(line)["control"])
 
 
-# What is shown
-
-
-def document(report: Report) -> dict[str, Any]:
-    """The report for a program."""
-    return {
-        "schema": "conform/1",
-        "board": report.board,
-        "conforms": report.conforms,
-        "checks": [
-            {
-                "name": outcome.check.name,
-                "section": outcome.check.section,
-                "asks": outcome.check.asks,
-                "verdict": outcome.verdict.value,
-                "told": list(outcome.told),
-                "took_ms": round(outcome.took_us / 1_000),
-            }
-            for outcome in report.outcomes
-        ],
-        "times": [
-            {
-                "name": timing.limit.name,
-                "at_most_ms": timing.limit.at_most_us / 1_000,
-                "median_ms": timing.median_us / 1_000,
-                "worst_ms": timing.worst_us / 1_000,
-                "samples": len(timing.samples_us),
-            }
-            for timing in report.timings
-        ],
-    }
-
-
 def show(report: Report) -> None:
-    """The report for a person: the checks, the times of section 6, then what went wrong and how."""
-    rows = [(o.verdict.value, o.check.section, o.check.name, o.check.asks) for o in report.outcomes]
-    put_table(("verdict", "contract", "check", "what is asked"), rows)
-    times = [
-        (
-            timing.limit.name,
-            f"{timing.limit.at_most_us / 1_000:g}",
-            f"{timing.median_us / 1_000:.3f}",
-            f"{timing.worst_us / 1_000:.3f}",
-            str(len(timing.samples_us)),
-        )
-        for timing in report.timings
-    ]
-    if times:
-        put("")
-        put_table(("contract section 6", "at most ms", "median ms", "worst ms", "samples"), times)
-    for outcome in report.outcomes:
-        if outcome.verdict is not Verdict.PASSED and outcome.told:
-            put("")
-            put(f"{outcome.check.name}: {outcome.verdict.value}")
-            for line in outcome.told:
-                put(f"  {line}")
+    """The report for a person, on stdout."""
+    for line in lines(report):
+        put(line)
 
 
-def summary(report: Report) -> str:
-    """What came of it, in a sentence or two."""
-    counted = [
-        f"{count} {verdict.value}" for verdict in Verdict if (count := report.count(verdict))
-    ]
-    told = f"{report.board}: {', '.join(counted)} of {len(report.outcomes)} checks."
+def ending(report: Report) -> str:
+    """What came of it, and what is missing where nobody is at the table."""
     waiting = report.count(Verdict.NEEDS_HANDS)
+    told = summary(report)
     return f"{told} {HANDS_MISSING.format(count=waiting)}" if waiting else told

@@ -34,6 +34,7 @@ class Bench(Timed):
         self.host.lease, self.host.hold = True, False
         if self._hands is not None:
             await self._hands.calm()
+            await self.hands_away()
         await self.host.connect()
         await self.open()
         await self.rest()

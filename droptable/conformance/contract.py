@@ -286,16 +286,18 @@ class TimeLimit:
 
     name: str
     at_most_us: int
+    at_the_table: bool = False
+    """Cause and effect are both stamped there: no way and no host lies between, so no slack either."""
 
 
 STOP_TO_OFF = TimeLimit("STOP received to outputs off", 5_000)
-ESTOP_TO_OFF = TimeLimit("e-stop open to outputs off", 5_000)
+ESTOP_TO_OFF = TimeLimit("e-stop open to outputs off", 5_000, at_the_table=True)
 LEASE_TO_OFF = TimeLimit("lease lost to outputs off", 5_000)
 HOLD_TO_OFF_COCKING = TimeLimit("hold released in COCKING to outputs off", 5_000)
 HOLD_TO_OFF_LOWERING = TimeLimit("hold released in LOWERING to outputs off", 5_000)
 BEAT_TO_OFF = TimeLimit("last valid BEAT to outputs off", 160_000)
-EDGE_ERROR = TimeLimit("error of the up edge's time stamp", 100)
-EDGE_ERROR_GPIO = TimeLimit("error of the up edge's time stamp", 1_000)
+EDGE_ERROR = TimeLimit("error of the up edge's time stamp", 100, at_the_table=True)
+EDGE_ERROR_GPIO = TimeLimit("error of the up edge's time stamp", 1_000, at_the_table=True)
 GPIO_HW_ID = "PI"
 """How the hw_id of a GPIO board begins: its time stamps may be less exact."""
 PHASE_TO_STATUS = TimeLimit("change of phase to STATUS", 2_000)

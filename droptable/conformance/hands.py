@@ -19,6 +19,9 @@ Ask = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 PLENTY_MV = 24_000
 PLENTY_KPA = 600
 
+THRUST_MAX_US = 350_000
+"""Hands lean in, rise in 80 ms, stay for a moment and let go."""
+
 
 class HandsGone(Exception):
     """Nobody answers at the control port; the message is for a person."""
@@ -50,6 +53,7 @@ class Hands:
         self._ask = ask
         self.touched = False
         """Something may be other than a calm table is."""
+        self._away_us: int | None = None
         self.known: frozenset[str] = frozenset()
         """The faults that can be injected."""
 
@@ -78,10 +82,21 @@ class Hands:
         """What the mechanics' clock says."""
         return int((await self._ask({"do": "truth"}))["now_us"])
 
-    async def thrust(self, section: int, *, peak_n: float) -> int:
-        """Begin to thrust: lean in with 50 N, then rise to the peak in 80 ms."""
-        shape = {"peak_n": peak_n, "rise_ms": 80.0, "preload_n": 50.0}
-        return await self._do({"do": "thrust", "section": _name(section), **shape})
+    async def thrust(self, section: int, *, peak_n: float, preload_n: float = 50.0) -> int:
+        """Begin to thrust: lean in, then rise to the peak in 80 ms."""
+        shape = {"peak_n": peak_n, "rise_ms": 80.0, "preload_n": preload_n}
+        began_us = await self._do({"do": "thrust", "section": _name(section), **shape})
+        self._away_us = began_us + THRUST_MAX_US
+        return began_us
+
+    async def away_in_us(self) -> int:
+        """How long until the last thrust is over."""
+        if self._away_us is None:
+            return 0
+        left_us = self._away_us - await self.now_us()
+        if left_us <= 0:
+            self._away_us = None
+        return max(0, left_us)
 
     async def patient(self, section: int, load_n: float) -> int:
         """Somebody leans on one section."""
@@ -156,19 +171,22 @@ def fall_from_arming(history: list[Change], *, section: int) -> tuple[int, int]:
         if after.up and not before.outputs and after.outputs == Output.PIN_WITHDRAWN
     ]
     expect(bool(armed), "an arming in the history of the mechanics", changes)
-    left_us = _first_us(changes[armed[-1] :], lambda change: not change.up)
-    return left_us, _first_us(
-        changes[armed[-1] :], lambda change: change.down and change.us > left_us
-    )
+    return fall_from_the_top(changes[armed[-1] :], section=section)
 
 
-def off_for_good(history: list[Change], *, section: int) -> int:
-    """Since when no coil of the section is driven any more."""
+def fall_from_the_top(history: list[Change], *, section: int) -> tuple[int, int]:
+    """The raw edges at which a section that was at the top left it and reached the bottom."""
+    changes = [change for change in history if change.section == section]
+    left_us = _first_us(changes, lambda change: not change.up)
+    return left_us, _first_us(changes, lambda change: change.down and change.us > left_us)
+
+
+def off_for_good(history: list[Change], *, section: int) -> int | None:
+    """Since when no coil of the section is driven any more; None while one is."""
     changes = [change for change in history if change.section == section]
     driven = [at for at, change in enumerate(changes) if change.outputs]
     rest = changes[driven[-1] + 1 :] if driven else changes
-    expect(bool(rest), "the coils off in the history of the mechanics, and off for good", changes)
-    return rest[0].us
+    return rest[0].us if rest else None
 
 
 def _first_us(changes: list[Change], is_it: Callable[[Change], bool]) -> int:

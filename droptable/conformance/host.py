@@ -65,7 +65,7 @@ class Host:
         self.beat_us = 0
         """When the last BEAT was sent."""
         self.late_us = 0
-        """How much later than due a BEAT has been sent since `forget`."""
+        """How much later than due a BEAT has been sent, since this was last set to 0."""
         self.malformed: list[str] = []
         """What the board has sent since `forget` and the contract does not allow, in sentences."""
         self.heard: list[Heard] = []
@@ -101,7 +101,6 @@ class Host:
         self.malformed.clear()
         self._lines.clear()
         self._news = ()
-        self.late_us = 0
         self._began_us = self.clock.monotonic_us()
 
     # What is sent

@@ -21,7 +21,7 @@ class Verdict(Enum):
     FAILED = "failed"
     NEEDS_HANDS = "needs hands"
     """Somebody has to thrust, push buttons or break wires for it, and nobody is there."""
-    ABSENT = "absent"
+    DOES_NOT_APPLY = "does not apply"
     """The board has not what it is about, and need not have it."""
 
 
@@ -29,7 +29,7 @@ class Stage(Enum):
     """When a check runs."""
 
     UNSET = 1
-    """Before the parameters that the board lacks are set; absent where it lacks none."""
+    """Before the parameters that the board lacks are set; does not apply where it lacks none."""
     READY = 2
     """With all parameters set, every section LOCKED, a session with a lease."""
 
@@ -89,7 +89,10 @@ def expect(holds: bool, expected: str, came: object = "") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """What is allowed on top of the contract's times, for the way there and for a late host."""
+    """What is allowed on top of the contract's times, for the way there and for a late host.
+
+    A time whose both ends are stamped at the table has none.
+    """
 
     median_us: int
     worst_us: int
@@ -106,28 +109,71 @@ def real_time(slack_ms: int) -> Slack:
     return Slack(slack_ms * 1_000, slack_ms * 10_000, 2_000_000)
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One time in microseconds, give or take `spread_us`: clocks are compared only so closely."""
+
+    us: int
+    spread_us: int = 0
+
+    @classmethod
+    def between(cls, early_us: int, late_us: int) -> "Sample":
+        """It took at least and at most so long."""
+        return cls((early_us + late_us) // 2, (late_us - early_us + 1) // 2)
+
+    @property
+    def late_us(self) -> int:
+        return self.us + self.spread_us
+
+
+class Kept(Enum):
+    """Whether a board keeps a time, as far as can be told from the host."""
+
+    KEPT = "kept"
+    WITHIN_SLACK = "kept within slack"
+    NOT_KEPT = "not kept"
+
+
 @dataclass(slots=True)
 class Timing:
-    """A time of section 6 as it was measured, in microseconds."""
+    """A time of section 6 as it was measured."""
 
     limit: TimeLimit
-    samples_us: list[int] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
 
     @property
     def median_us(self) -> int:
-        return round(median(self.samples_us))
+        return round(median(sample.us for sample in self.samples))
 
     @property
     def worst_us(self) -> int:
-        return max(self.samples_us)
+        return max(sample.us for sample in self.samples)
 
-    def kept(self, slack: Slack) -> bool:
-        """Whether the board keeps this time, as far as can be told from here."""
-        most_us = self.limit.at_most_us
-        return (
-            self.median_us <= most_us + slack.median_us
-            and self.worst_us <= most_us + slack.worst_us
+    @property
+    def spread_us(self) -> int:
+        """How far any sample may be off."""
+        return max(sample.spread_us for sample in self.samples)
+
+    def allowed(self, slack: Slack) -> tuple[int, int]:
+        """The slack of this time in microseconds: in the median, and at worst."""
+        return (0, 0) if self.limit.at_the_table else (slack.median_us, slack.worst_us)
+
+    def kept(self, slack: Slack) -> Kept:
+        """Each sample is judged at its late end, so that what is not known never speaks for the board.
+
+        Without slack there is nothing that would make up for the way between two clocks: there the
+        middle is judged, which is as likely too early as too late.
+        """
+        late = not self.limit.at_the_table
+        judged_us = [sample.late_us if late else sample.us for sample in self.samples]
+        over_us = (
+            median(judged_us) - self.limit.at_most_us,
+            max(judged_us) - self.limit.at_most_us,
         )
+        if max(over_us) <= 0:
+            return Kept.KEPT
+        within = all(by <= most for by, most in zip(over_us, self.allowed(slack), strict=True))
+        return Kept.WITHIN_SLACK if within else Kept.NOT_KEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +184,12 @@ class Outcome:
     verdict: Verdict
     told: tuple[str, ...] = ()
     took_us: int = 0
+    earlier: tuple[tuple[str, ...], ...] = ()
+    """What was told of the looks before: each had failed, and was not the last."""
+
+    @property
+    def looks(self) -> int:
+        return len(self.earlier) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +207,4 @@ class Report:
     @property
     def conforms(self) -> bool:
         """Nothing failed, and nothing was left out that the board has."""
-        return all(o.verdict in (Verdict.PASSED, Verdict.ABSENT) for o in self.outcomes)
+        return all(o.verdict in (Verdict.PASSED, Verdict.DOES_NOT_APPLY) for o in self.outcomes)

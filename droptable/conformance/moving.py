@@ -21,6 +21,9 @@ from droptable.link.messages import (
 MIDWAY_US = 40_000
 """How long a section moves on once both its switches are open: out of reach of the pin's holes."""
 
+SHOVE_MORE_N = 200
+"""By how much hands are above the tension once they have leant in: some like to come with force."""
+
 FILL_MAX = 512
 """A board that keeps more events than this is not filled up."""
 
@@ -32,6 +35,7 @@ class Moving(Setting):
 
     async def cock(self, section: int) -> None:
         """From LOCKED or HALTED to COCKED."""
+        await self.hands_away()
         self.host.say(lease=True, hold=True)
         await self.accepted(Verb.COCK, section)
         await self.phase(section, Phase.COCKED, within_us=self._way_us(section, "cock"))
@@ -67,8 +71,22 @@ class Moving(Setting):
 
     async def thrust(self, section: int) -> int:
         """A thrust that is stronger than the tension."""
-        tension_dn = self.values.get((section, ROW_OF["tension_set_dn"].key), 3_000)
-        return await self.hands.thrust(section, peak_n=tension_dn / 10 + 300)
+        return await self.hands.thrust(section, peak_n=self._tension_n(section) + 300)
+
+    async def hands_away(self) -> None:
+        """Wait until the last thrust is over: a section that comes up under it may fall again."""
+        if self._hands is not None:
+            await self.host.pause(await self._hands.away_in_us())
+
+    async def shove(self, section: int) -> int:
+        """A thrust that is stronger than the tension in half the time in which hands lean in."""
+        tension_n = self._tension_n(section)
+        return await self.hands.thrust(
+            section, peak_n=tension_n + 300, preload_n=tension_n + SHOVE_MORE_N
+        )
+
+    def _tension_n(self, section: int) -> float:
+        return self.values.get((section, ROW_OF["tension_set_dn"].key), 3_000) / 10
 
     async def drop(self, section: int) -> Event:
         """From LOCKED through a thrust to LOCKED again; gives its DROP."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from droptable.conformance.hands import Hands, HandsRefuse
 from droptable.conformance.host import Wire
-from droptable.conformance.model import STRICT, Check, Report
+from droptable.conformance.model import STRICT, Check, Report, Slack
 from droptable.conformance.run import prove
 from droptable.conformance.suite import ALL_CHECKS
 from firmware_sim.deeds import DEEDS, carry_out
@@ -51,9 +51,14 @@ class Mortal(ServedBoard):
 
 @dataclass
 class InProcess:
-    """One simulated board with its hands, joined to a host without a line in between."""
+    """One simulated board with its hands, joined to a host without a line in between.
+
+    What the hands have done is told so much later.
+    """
 
     served: ServedBoard
+    clock: VirtualClock
+    told_after_us: int
 
     async def connect(
         self, on_bytes: Callable[[bytes], None], _on_closed: Callable[[str], None]
@@ -65,9 +70,11 @@ class InProcess:
     async def ask(self, deed: dict[str, Any]) -> dict[str, Any]:
         wanted = DEEDS.validate_python(deed)
         try:
-            return self.served.touch(partial(carry_out, wanted, board=self.served.board))
+            done = self.served.touch(partial(carry_out, wanted, board=self.served.board))
         except ValueError as error:
             raise HandsRefuse(str(error)) from error
+        await self.clock.sleep_until_us(self.clock.monotonic_us() + self.told_after_us)
+        return done
 
 
 class _Line:
@@ -111,19 +118,21 @@ def proven(
     hands: bool = True,
     seed: int = 0,
     empty: bool = False,
+    slack: Slack = STRICT,
+    told_after_us: int = 0,
 ) -> Report:
     """What the suite says of a board, by the contract's own times."""
 
     async def proof() -> Report:
         clock = VirtualClock(seed)
         served = Mortal(made(), clock, None)
-        board = InProcess(served)
+        board = InProcess(served, clock, told_after_us)
         try:
             return await prove(
                 board.connect,
                 Hands(board.ask) if hands else None,
                 clock,
-                STRICT,
+                slack,
                 checks,
                 table_is_empty=empty,
             )

@@ -7,6 +7,7 @@ number of the contract mistyped, or a frame treated in another way between wire 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from cobs import cobs
@@ -132,12 +133,13 @@ def _mended(piece: bytes) -> bytes:
 
 
 class Late(SimulatedBoard):
-    """Says everything so many microseconds after it should."""
+    """Says everything 8 ms after it should."""
 
-    def __init__(self, late_us: int) -> None:
-        self._late_us = late_us
+    late_us = 8_000
+
+    def __init__(self, mechanics: Mechanics, **known: Any) -> None:
         self._waiting: list[tuple[int, bytes]] = []
-        super().__init__(Mechanics(seed=7), boot_id=0x1234)
+        super().__init__(mechanics, **known)
 
     def _next_us(self) -> int:
         due = [due_us for due_us, _ in self._waiting[:1]]
@@ -146,7 +148,7 @@ class Late(SimulatedBoard):
     def _live(self, received: bytes) -> bytes:
         now_us = self.mechanics.now_us
         if said := super()._live(received):
-            self._waiting.append((now_us + self._late_us, said))
+            self._waiting.append((now_us + self.late_us, said))
         due = [said for due_us, said in self._waiting if due_us <= now_us]
         self._waiting = [one for one in self._waiting if one[0] > now_us]
         return b"".join(due)
@@ -172,11 +174,13 @@ class ForgetsItsEvents(SimulatedBoard):
 
 
 class KeepsDriving(SimulatedBoard):
-    """Tells the truth about its phases, and leaves the coils on for 20 ms longer."""
+    """Tells the truth about its phases, and leaves the coils on for longer."""
 
-    def __init__(self) -> None:
+    longer_us = 20_000
+
+    def __init__(self, mechanics: Mechanics, **known: Any) -> None:
         self._off_us: int | None = None
-        super().__init__(Mechanics(seed=7), boot_id=0x1234)
+        super().__init__(mechanics, **known)
 
     def _live(self, received: bytes) -> bytes:
         before = self.outputs
@@ -185,7 +189,7 @@ class KeepsDriving(SimulatedBoard):
             was.driven and not now.driven for was, now in zip(before, self.outputs, strict=True)
         )
         if ended and self._off_us is None:
-            self._off_us = self.mechanics.now_us + 20_000
+            self._off_us = self.mechanics.now_us + self.longer_us
         if self._off_us is not None:
             if self.mechanics.now_us < self._off_us:
                 self.outputs = before
@@ -194,6 +198,23 @@ class KeepsDriving(SimulatedBoard):
             else:
                 self._off_us = None
         return said
+
+
+class Tardy(KeepsDriving, Late):
+    """Does and says everything 8 ms late."""
+
+    longer_us = 8_000
+
+
+def _built(kind: type[KeepsDriving] | type[Late]) -> Made:
+    return lambda: kind(Mechanics(seed=7), boot_id=0x1234)
+
+
+TOO_LATE_BY_8_MS = (
+    *("command-to-result", "stop-to-off", "lease-to-off", "estop-to-off"),
+    *("hold-to-off-in-cocking", "hold-to-off-in-lowering", "phase-to-status"),
+)
+"""The checks that a tardy board fails, also in real time."""
 
 
 # What a frame may be turned into
@@ -525,13 +546,14 @@ DEFECTS = (
         "order-of-reasons",
         law=_number("droptable.board.verbs.GUARD_ORDER", tuple(reversed(verbs.GUARD_ORDER))),
     ),
-    Defect("answers 8 ms late", "command-to-result", lambda: Late(8_000)),
+    Defect("answers 8 ms late", "command-to-result", _built(Late)),
     Defect(
         "tells of a phase with the next STATUS that is due",
         "phase-to-status",
         law=_number("droptable.board.reporting._news", lambda *_: ()),
     ),
-    Defect("leaves the coils on for 20 ms", "stop-to-off", KeepsDriving),
+    Defect("leaves the coils on for 20 ms", "stop-to-off", _built(KeepsDriving)),
+    *(Defect(f"is 8 ms late at {name}", name, _built(Tardy)) for name in TOO_LATE_BY_8_MS),
     # Guards
     *(
         Defect(f"{verb.name} without its guard {code.name}", check, law=without_guard(verb, code))

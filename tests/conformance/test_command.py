@@ -1,6 +1,7 @@
 """`droptable link conform`: what it prints, how it ends, and what it does not touch."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -12,9 +13,14 @@ import pytest
 
 from droptable.cli.exits import ExitCode
 from droptable.cli.main import exit_code
+from droptable.cli.proving import Wanted
+from droptable.conformance.model import Report
 from droptable.conformance.run import NotCalibrated, TableWouldMove
 
 pytestmark = pytest.mark.timeout(120)
+
+PATIENT = ("--slack-ms", "10")
+"""These tests run beside others, which may keep host and board waiting."""
 
 
 class Told:
@@ -45,25 +51,44 @@ def served(module: str, *arguments: str) -> Iterator[tuple[str, str]]:
 
 
 def test_sim_starts_a_simulator_and_prints_what_passed(capfd: pytest.CaptureFixture[str]) -> None:
-    told = Told(capfd, "sim", "--only", "welcome", "--only", "command-to-result", "--only", "drop")
+    checks = ("welcome", "command-to-result", "drop", "tare-without-the-feature")
+    told = Told(capfd, "sim", *PATIENT, *(part for name in checks for part in ("--only", name)))
     assert told.code == ExitCode.DONE, told.err
-    rows = [line.split("\t") for line in told.out.splitlines()]
-    assert rows[0] == ["verdict", "contract", "check", "what is asked"]
-    assert [row[:3] for row in rows[1:6]] == [
-        ["passed", "5", "made-ready"],
-        ["passed", "2.2, 3", "welcome"],
-        ["passed", "6 COMMAND", "command-to-result"],
-        ["passed", "4 ARMED to LOCKED", "drop"],
-        ["passed", "5", "given-back"],
+    rows = [line.rstrip() for line in told.out.splitlines() if line]
+    assert [rows[at] for at in (0, 2, 4, 6, 9, 11)] == [
+        "2. Session",
+        "3. Frames",
+        "4. Sections",
+        "5. Parameters",
+        "6. Times that every board keeps",
+        "The times of section 6 as measured",
     ]
-    assert ["contract section 6", "at most ms", "median ms", "worst ms", "samples"] in rows
-    assert "5 passed of 5 checks" in told.err
+    assert rows[3].startswith("  does not apply  ")
+    assert rows[3].endswith("  the board can tare")
+    assert re.search(r" 10 / 100 +40  kept.*  COMMAND received to RESULT$", rows[13])
+    assert len(rows) == 16, "and two lines that say what slack and spread are"
+    assert "all 5 checks that apply passed; 1 does not apply." in told.err
+    assert told.err.splitlines()[-1].startswith("SIM00001")
+
+
+def test_the_slack_is_strict_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[Wanted] = []
+
+    def proven(wish: Wanted, *, quiet: bool) -> Report:
+        wanted.append(wish)
+        return Report(f"quiet {quiet}", (), (), wish.slack)
+
+    monkeypatch.setattr("droptable.cli.proving.proven", proven)
+    assert exit_code(("link", "conform", "sim")) == ExitCode.DONE
+    assert exit_code(("link", "conform", "sim", "--slack-ms", "7")) == ExitCode.DONE
+    slacks = [(wish.slack.median_us, wish.slack.worst_us) for wish in wanted]
+    assert slacks == [(2_000, 20_000), (7_000, 70_000)]
 
 
 def test_the_report_for_programs_has_every_check_and_every_time(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    told = Told(capfd, "sim", "--json", "--only", "command-to-result")
+    told = Told(capfd, "sim", *PATIENT, "--json", "--only", "command-to-result")
     assert told.code == ExitCode.DONE, told.err
     (line,) = told.out.splitlines()
     document = json.loads(line)
@@ -74,10 +99,15 @@ def test_the_report_for_programs_has_every_check_and_every_time(
         "command-to-result",
         "given-back",
     ]
-    assert {"section", "asks", "verdict", "told", "took_ms"} <= document["checks"][0].keys()
+    fields = {"section", "asks", "verdict", "looks", "told", "told_before", "took_ms"}
+    assert fields <= document["checks"][0].keys()
     (measured,) = document["times"]
     assert measured["name"] == "COMMAND received to RESULT"
     assert (measured["at_most_ms"], measured["samples"]) == (5.0, 40)
+    assert (measured["slack_median_ms"], measured["slack_worst_ms"]) == (10.0, 100.0)
+    assert measured["spread_ms"] == 0
+    assert measured["verdict"] in ("kept", "kept within slack")
+    assert "a late host may add" in document["slack"]
 
 
 def test_what_needs_hands_is_not_passed_without_them(
@@ -86,8 +116,8 @@ def test_what_needs_hands_is_not_passed_without_them(
     with served("firmware_sim serve", "--link", f"unix:{tmp_path / 'board'}") as (link, control):
         told = Told(capfd, link, "--only", "drop", "--only", "welcome")
         assert told.code == ExitCode.FOUND_PROBLEM
-        assert "needs hands\t4 ARMED to LOCKED\tdrop" in told.out
-        assert "3 passed, 1 needs hands of 4 checks." in told.err
+        assert "needs hands  4 ARMED to LOCKED  drop" in told.out
+        assert "1 needs hands, 3 passed of 4 checks that apply." in told.err
         assert "--control" in told.err
         told = Told(capfd, link, "--control", control, "--only", "drop")
         assert told.code == ExitCode.DONE, told.err
@@ -106,7 +136,11 @@ def test_a_check_that_fails_tells_the_whole_story(
     assert "came: 3" in story
     assert "host   Hello proto_major=1" in story
     assert "board  Welcome proto_major=1" in story
-    assert "1 failed" in told.err
+    assert "1 failed, 2 passed of 3 checks that apply." in told.err
+    assert told.out.splitlines()[-2:] == [
+        "Failed:",
+        "  failed  2.2, 3  welcome  HELLO is answered with a WELCOME, seq 0, that says who the board is.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from droptable.conformance.contract import (
     Switch,
     Verb,
 )
-from droptable.conformance.hands import fall_from_arming
+from droptable.conformance.hands import fall_from_arming, fall_from_the_top
 from droptable.conformance.model import check, expect
 from droptable.link.messages import Event, Status, Stop, Trace, TraceGet
 
@@ -180,6 +180,44 @@ async def fall_while_lowering(bench: Bench) -> None:
     told = _one_drop(bench)
     expect(0 < told.a <= QUICK_FALL_US, "DROP with the time from edge to edge", told.a)
     _before_its_fault(bench, told)
+
+
+@check("4 COCKING, LOWERING", faults=("pin-stuck-out",))
+async def thrust_while_cocking(bench: Bench) -> None:
+    """A thrust at the end of COCKING makes it fall: DROP with its time, then UNCOMMANDED_DROP."""
+    # The lift takes it up again at once, so it lies at the bottom for some milliseconds only.
+    await bench.set(0, settle_ms=100)
+    bench.host.say(hold=True)
+    await bench.accepted(Verb.COCK, 0)
+    await bench.midway(0)
+    status = await bench.status(
+        lambda s: bool(s.sections[0].inputs & Switch.UP), "the top reached", within_us=5_000_000
+    )
+    expect(status.sections[0].phase == Phase.COCKING, "COCKING until settle_ms is over", status)
+    await bench.hands.fault("pin-stuck-out", 0)
+    thrust_us = await bench.shove(0)
+    await bench.faulted(0, Fault.UNCOMMANDED_DROP, within_us=THRUST_US)
+    told = _one_drop(bench)
+    left_us, landed_us = fall_from_the_top(await bench.hands.history(thrust_us), section=0)
+    wrong_us = abs(told.a - (landed_us - left_us))
+    most_us = 2 * bench.edge_limit.at_most_us
+    expect(wrong_us <= most_us, f"fall_us {landed_us - left_us} within {most_us} µs", told.a)
+    _before_its_fault(bench, told)
+    await _let_down(bench)
+
+
+async def _let_down(bench: Bench) -> None:
+    """Bring it down before the pin may enter: just above the bottom, no command leads out of that."""
+    await bench.accepted(Verb.CLEAR_FAULT, 0)
+    await bench.hands_away()
+    if not (await bench.fresh_status()).sections[0].inputs & Switch.DOWN:
+        await bench.accepted(Verb.HOME, 0)
+        await bench.phase(0, Phase.HALTED)
+        await bench.accepted(Verb.LOCK, 0)
+        await bench.status(
+            lambda s: bool(s.sections[0].inputs & Switch.DOWN), "the bottom", within_us=5_000_000
+        )
+    await bench.hands.fault("pin-stuck-out", 0, on=False)
 
 
 def _before_its_fault(bench: Bench, drop: Event) -> None:
