@@ -8,14 +8,17 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gpiod
 from gpiod.line import Value
 from gpiozero.pins.mock import MockFactory, MockPin
 
+from droptable.board.door import Door
+from droptable.board.keepsakes import reset_cause
 from droptable.board.model import Feature, Inputs, Outputs, SectionOutputs
 from droptable.board.pin_plan import (
     SECTION_INPUTS,
@@ -26,6 +29,7 @@ from droptable.board.pin_plan import (
     SectionPins,
 )
 from droptable.daemon.clock import SystemClock
+from droptable.link.transport import UnixAddress
 from firmware_sim.mechanics import Mechanics, MechanicsSettings
 
 T = TypeVar("T")
@@ -54,16 +58,13 @@ REFERENCE = PinPlan(
 
 
 class MockChip:
-    """What is used of gpiod: one request of lines, their levels, and their edges as a kernel has them."""
+    """What is used of gpiod: requests of lines, their levels, and their edges as a kernel has them."""
 
     def __init__(self, catch_up: Callable[[], None]) -> None:
         self._catch_up = catch_up
         self._lock = threading.Lock()
-        self._offsets: list[int] = []
         self._levels: dict[int, bool] = {}
-        self._seqnos: dict[int, int] = {}
-        self._events: deque[gpiod.EdgeEvent] = deque()
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK)
+        self._requests: dict[int, MockRequest] = {}
 
     def request_lines(
         self,
@@ -72,39 +73,21 @@ class MockChip:
         consumer: str,
         config: dict[tuple[int, ...], gpiod.LineSettings],
         event_buffer_size: int,
-    ) -> "MockChip":
-        """As `gpiod.request_lines`; the chip is its own request."""
+    ) -> "MockRequest":
+        """As `gpiod.request_lines`: what was before it nobody has seen."""
         del path, consumer
+        offsets = [offset for offsets in config for offset in offsets]
         with self._lock:
-            self._offsets = [offset for offsets in config for offset in offsets]
-            # What was before nobody watched for, and the numbers begin with the request.
-            self._events = deque(maxlen=event_buffer_size)
-            self._seqnos.clear()
-            with suppress(BlockingIOError):
-                os.eventfd_read(self.fd)
-        return self
+            request = MockRequest(offsets, event_buffer_size, self.get_values, self._catch_up)
+            self._requests |= dict.fromkeys(offsets, request)
+        return request
 
-    def get_values(self) -> list[Value]:
+    def get_values(self, offsets: list[int]) -> list[Value]:
+        """The level of each line now."""
         self._catch_up()
         with self._lock:
-            levels = (self._levels.get(offset, False) for offset in self._offsets)
-            return [Value.ACTIVE if level else Value.INACTIVE for level in levels]
-
-    def wait_edge_events(self, timeout: float) -> bool:
-        del timeout
-        self._catch_up()
-        return bool(self._events)
-
-    def read_edge_events(self, max_events: int) -> list[gpiod.EdgeEvent]:
-        with self._lock:
-            events = [self._events.popleft() for _ in range(min(max_events, len(self._events)))]
-            if not self._events:
-                with suppress(BlockingIOError):
-                    os.eventfd_read(self.fd)
-        return events
-
-    def release(self) -> None:
-        os.close(self.fd)
+            levels = [self._levels.get(offset, False) for offset in offsets]
+        return [Value.ACTIVE if level else Value.INACTIVE for level in levels]
 
     def set(self, offset: int, active: bool, at_ns: int) -> None:
         """A contact is closed or open from `at_ns` on; the kernel sees the edge."""
@@ -112,9 +95,59 @@ class MockChip:
             if self._levels.get(offset, False) is active:
                 return
             self._levels[offset] = active
-            seqno = self._seqnos[offset] = self._seqnos.get(offset, 0) + 1
+            if (request := self._requests.get(offset)) is not None:
+                request.put(offset, active, at_ns)
+
+
+class MockRequest:
+    """Some lines of the chip, and a queue of their edges that drops the oldest when it is full."""
+
+    def __init__(
+        self,
+        offsets: list[int],
+        event_buffer_size: int,
+        levels: Callable[[list[int]], list[Value]],
+        catch_up: Callable[[], None],
+    ) -> None:
+        self.events: deque[gpiod.EdgeEvent] = deque(maxlen=event_buffer_size)
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK)
+        self._offsets = offsets
+        self._levels = levels
+        self._catch_up = catch_up
+        self._seqnos = dict.fromkeys(offsets, 0)
+        self._lock = threading.Lock()
+        self._released = False
+
+    def get_values(self) -> list[Value]:
+        return self._levels(self._offsets)
+
+    def wait_edge_events(self, timeout: float) -> bool:
+        del timeout
+        self._catch_up()
+        return bool(self.events)
+
+    def read_edge_events(self, max_events: int) -> list[gpiod.EdgeEvent]:
+        with self._lock:
+            events = [self.events.popleft() for _ in range(min(max_events, len(self.events)))]
+            if not self.events:
+                with suppress(BlockingIOError):
+                    os.eventfd_read(self.fd)
+        return events
+
+    def release(self) -> None:
+        with self._lock:
+            self._released = True
+            os.close(self.fd)
+
+    def put(self, offset: int, active: bool, at_ns: int) -> None:
+        """The kernel saw an edge."""
+        with self._lock:
+            if self._released:
+                return
+            self._seqnos[offset] += 1
             kind = gpiod.EdgeEvent.Type.RISING_EDGE if active else gpiod.EdgeEvent.Type.FALLING_EDGE
-            self._events.append(gpiod.EdgeEvent(kind.value, at_ns, offset, 0, seqno))
+            seqno = self._seqnos[offset]
+            self.events.append(gpiod.EdgeEvent(kind.value, at_ns, offset, 0, seqno))
             os.eventfd_write(self.fd, 1)
 
 
@@ -140,19 +173,52 @@ class MockPi:
         self._chip = MockChip(self.catch_up)
         self.request_lines = self._chip.request_lines
         self._pins: dict[int, MockPin] = {}
-        self._factory = MockFactory(pin_class=self._pin_class())
+        self._door: Door | None = None
+        self._reset_cause: int | None = None
+        self.reset_fd = os.eventfd(0, os.EFD_NONBLOCK)
+        """Can be read once the board is to be reset."""
         self._show()
 
     # As the machine of the board
 
     def pin_factory(self) -> MockFactory:
-        return self._factory
+        return MockFactory(pin_class=self._pin_class())
 
-    def converter(
-        self, plan: PinPlan, factory: MockFactory, now_us: Callable[[], int]
-    ) -> "TableConverter | None":
-        del factory, now_us
+    def converter(self, plan: PinPlan, now_us: Callable[[], int]) -> "TableConverter | None":
+        del now_us
         return None if plan.load_cells == "none" else TableConverter(self)
+
+    @contextmanager
+    def door(self, address: UnixAddress) -> Iterator[Door]:
+        """The same for every life of the board: a cable stays plugged in while a board is reset."""
+        if self._door is None:
+            self._door = Door(address)
+        yield self._door
+
+    def reset_cause(self, note: Path) -> int:
+        """What `reset` was told; before that, what is found as on a Pi."""
+        return reset_cause(note) if self._reset_cause is None else self._reset_cause
+
+    # What holds it
+
+    def reset(self, cause: int) -> None:
+        """Have the board's program end where it stands, to be started anew."""
+        self._reset_cause = cause
+        os.eventfd_write(self.reset_fd, 1)
+
+    def was_reset(self) -> bool:
+        """Whether that is why it ended; told once."""
+        try:
+            os.eventfd_read(self.reset_fd)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Nothing of it stays."""
+        if self._door is not None:
+            self._door.close()
+        os.close(self.reset_fd)
 
     def _pin_class(self) -> type[MockPin]:
         pi = self

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from random import Random
 from typing import cast
 
+from droptable.board.invariants import InvariantBrokenError
 from droptable.board.model import Phase
 from droptable.core.events import CalibrationChanged, DiskLooked, LoopLooked
 from droptable.core.limits import SectionLimits, Settings
@@ -94,7 +95,11 @@ def run_world(seed: int, hours: float) -> WorldReport:
     """Live through `hours` of a table's time, from one seed."""
     limit_s = hours * 3600 + USABLE_WITHIN_S + 60
     world = World(seed)
-    run_virtual(world.live(hours * 3600), seed=seed, limit_s=limit_s)
+    try:
+        run_virtual(world.live(hours * 3600), seed=seed, limit_s=limit_s)
+    except* InvariantBrokenError:
+        # Told when it broke; what comes after is the life of a table with a dead board.
+        pass
     return world.report()
 
 
@@ -138,7 +143,11 @@ class WatchedBoard(SimulatedBoard):
     found: Callable[[str], None]
 
     def _step(self, at_us: int, received: bytes) -> bytes:
-        sent = super()._step(at_us, received)
+        try:
+            sent = super()._step(at_us, received)
+        except InvariantBrokenError as broken:
+            self.found(f"the board: {broken}")
+            raise
         for sentence in self._broken():
             self.found(sentence)
         return sent

@@ -5,11 +5,8 @@ bus error, a chip that does not answer, an amplifier at its rail) is no sample.
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Protocol
-
-from gpiozero import DigitalOutputDevice, InputDevice
-from gpiozero.pins import Factory
 
 from droptable.board.pin_plan import PinPlan
 
@@ -81,8 +78,63 @@ class Mcp3208:
         return counts if not null_bit and 0 < counts < 0xFFF else None
 
 
+class Wires(Protocol):
+    """A clock that is driven, and three data lines that are read at once."""
+
+    def clock(self, high: bool) -> None:
+        """Raises OSError."""
+
+    def data(self) -> int:
+        """Bits 0, 1 and 2: the levels of thoracic, lumbar and pelvic. Raises OSError."""
+
+    def close(self) -> None: ...
+
+
+class LgpioWires:
+    """The wires of the plan's three HX711, through lgpio alone: one system call for each touch.
+
+    gpiozero looks twice at a pin before it writes it, seventy-five times a read.
+    """
+
+    def __init__(self, plan: PinPlan) -> None:
+        import lgpio  # noqa: PLC0415 - as above
+
+        self._lgpio = lgpio
+        self._clock = plan.hx711_clock
+        data = [section.hx711_data for section in plan.sections]
+        self._leader = data[0]
+        try:
+            self._handle = lgpio.gpiochip_open(plan.chip)
+            lgpio.gpio_claim_output(self._handle, self._clock, 0)
+            # Pulled up, a line whose wire is broken is never ready.
+            lgpio.group_claim_input(self._handle, data, lgpio.SET_PULL_UP)
+        except lgpio.error as error:
+            raise OSError(f"the pins of the HX711: {error}") from None
+
+    def clock(self, high: bool) -> None:
+        try:
+            self._lgpio.gpio_write(self._handle, self._clock, int(high))
+        except self._lgpio.error as error:
+            raise OSError(f"the clock of the HX711: {error}") from None
+
+    def data(self) -> int:
+        try:
+            _, levels = self._lgpio.group_read(self._handle, self._leader)
+        except self._lgpio.error as error:
+            raise OSError(f"the data of the HX711: {error}") from None
+        return int(levels)
+
+    def close(self) -> None:
+        with suppress(self._lgpio.error):
+            self._lgpio.gpiochip_close(self._handle)
+
+
 class Hx711:
-    """Three chips with a data line each and one clock; 24 bits, 80 samples a second."""
+    """Three chips with a data line each and one clock; 24 bits, 80 samples a second.
+
+    It is read while coils are driven too, for a board that knows no load for 200 ms has a fault. So
+    a read has a bound: it keeps STOP and the contacts waiting for a fifth of their 5 ms at most.
+    """
 
     every_us = 12_500
 
@@ -91,43 +143,61 @@ class Hx711:
 
     HIGH_MAX_US = 50
     """A clock that is high for 60 µs sends the chips to sleep; a read that came near it is no
-    sample, and the chips start anew."""
+    sample."""
 
-    def __init__(self, plan: PinPlan, factory: Factory, now_us: Callable[[], int]) -> None:
+    READ_MAX_US = 1_000
+    """A read that takes longer is given up."""
+
+    ALL = 0b111
+
+    def __init__(self, wires: Wires, now_us: Callable[[], int]) -> None:
+        self._wires = wires
         self._now_us = now_us
-        with ExitStack() as undo:
-            clock = DigitalOutputDevice(plan.hx711_clock, pin_factory=factory)
-            self._clock = undo.enter_context(clock)
-            self._data = tuple(
-                # Pulled up, a line whose wire is broken is never ready; `value` is 1 while it is low.
-                undo.enter_context(
-                    InputDevice(section.hx711_data, pull_up=True, pin_factory=factory)
-                )
-                for section in plan.sections
-            )
-            self._undo = undo.pop_all()
+        self._asleep = False
 
     def read(self) -> Samples | None:
-        """All three at once, as soon as all three are ready: a data line is low when its chip is."""
-        if not all(line.value for line in self._data):
-            return None
-        raws = [0, 0, 0]
-        quick = True
-        for pulse in range(self.GAIN_128_PULSES):
-            rose_us = self._now_us()
-            self._clock.value = True
-            self._clock.value = False
-            quick = quick and self._now_us() - rose_us <= self.HIGH_MAX_US
-            if pulse < 24:
-                for at, line in enumerate(self._data):
-                    raws[at] = raws[at] << 1 | (not line.value)
-        if not quick:
+        """All three at once, as soon as all three are ready: a data line is low when its chip is.
+
+        One that is given up, or fails, leaves the clock high and so the chips asleep; the next read
+        wakes them, and they convert anew.
+        """
+        try:
+            if self._asleep:
+                self._wires.clock(False)
+                self._asleep = False
+            if self._wires.data() & self.ALL:
+                return None
+            raws = self._raws()
+        except OSError:
+            raws = None
+        if raws is None:
+            self._asleep = True
+            with suppress(OSError):
+                self._wires.clock(True)
             return None
         thoracic, lumbar, pelvic = map(_signed, raws)
         return thoracic, lumbar, pelvic
 
+    def _raws(self) -> list[int] | None:
+        """The bits of each chip; None when that took too long."""
+        wires, now_us = self._wires, self._now_us
+        raws = [0, 0, 0]
+        began_us = now_us()
+        for pulse in range(self.GAIN_128_PULSES):
+            rose_us = now_us()
+            wires.clock(True)
+            wires.clock(False)
+            fell_us = now_us()
+            if fell_us - rose_us > self.HIGH_MAX_US or fell_us - began_us > self.READ_MAX_US:
+                return None
+            if pulse < 24:
+                levels = wires.data()
+                for at in range(3):
+                    raws[at] = raws[at] << 1 | levels >> at & 1
+        return raws
+
     def close(self) -> None:
-        self._undo.close()
+        self._wires.close()
 
 
 def _signed(raw: int) -> int | None:

@@ -1,7 +1,8 @@
 """The board's place on the link: a unix socket and the one host that came last. Never blocks.
 
-It moves bytes and judges none. A host that goes, or does not read, is a lost link: the board's own
-dead-man does the rest.
+It moves bytes and judges none, but for one thing: a STOP is looked for in all that came, and handed
+on before what came first. A host that goes, or does not read, is a lost link: the board's own dead-man
+does the rest.
 """
 
 import os
@@ -9,16 +10,24 @@ import socket
 from collections.abc import Collection
 from contextlib import ExitStack
 
+from droptable.link.frames import DELIMITER, MAX_ENCODED_BYTES, Frame, encode, read
+from droptable.link.messages import Stop
 from droptable.link.transport import SOCKET_BUFFER_BYTES, UnixAddress
 from droptable.link.transport_listen import bind_unix
 
-READ_MAX_BYTES = 512
-"""What one turn reads: some forty frames, so that a flood on the link cannot starve the pins."""
+TURN_MAX_BYTES = 128
+"""What one turn takes: some six frames, so that a flood on the link cannot starve the pins."""
+
+WAITING_MAX_BYTES = 262_144
+"""Nothing more is read while so much waits for its turn: more than a host can have on its way."""
 
 BACKLOG_MAX_BYTES = 65_536
 """More than this unread means that the host does not read."""
 
 HOSTS_WAITING_MAX = 4
+
+STOPS = {Stop.TYPE: Stop}
+STOP_BYTES = len(encode(0, 0, Stop(0)).removesuffix(DELIMITER))
 
 
 class Door:
@@ -34,6 +43,7 @@ class Door:
             self._undo = undo.pop_all()
         self._host: socket.socket | None = None
         self._backlog = b""
+        self._inbox = Inbox()
         self.dropped: str | None = None
         """Why the last host was sent away, if it was."""
 
@@ -41,30 +51,48 @@ class Door:
     def readers(self) -> tuple[int, ...]:
         """The descriptors to wait for before `receive`."""
         listening = self._listening.fileno()
-        return (listening,) if self._host is None else (listening, self._host.fileno())
+        if self._host is None or len(self._inbox) > WAITING_MAX_BYTES:
+            return (listening,)
+        return (listening, self._host.fileno())
 
     @property
     def writers(self) -> tuple[int, ...]:
         """The descriptors to wait for while something is not yet sent."""
         return (self._host.fileno(),) if self._host is not None and self._backlog else ()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether `receive` has more to give, also when nothing new has come."""
+        return bool(self._inbox)
+
     def receive(self, ready: Collection[int]) -> bytes:
-        """Let in who knocks, and take what the host has sent so far; `ready` can be read."""
+        """Let in who knocks, and take the next of what the host has sent; `ready` can be read.
+
+        A STOP among what has to wait is heard at once, and in its place again: it moves no number,
+        may be heard twice, and a RESET_STOP sent before it must not undo it.
+        """
         knocks = self._listening.fileno() in ready
-        # A frame that the host before left half sent ends where another one begins.
-        before = b"\0" if knocks and self._let_in() else b""
-        if self._host is None or not (before or self._host.fileno() in ready):
-            return before
+        if knocks and self._let_in():
+            # A frame that the host before left half sent ends where another one begins.
+            self._inbox.put(DELIMITER)
+        elif self._host is None or self._host.fileno() not in ready:
+            return self._inbox.take()
+        self._read()
+        return self._inbox.take()
+
+    def _read(self) -> None:
+        if self._host is None:
+            return
         try:
-            received = self._host.recv(READ_MAX_BYTES)
+            received = self._host.recv(WAITING_MAX_BYTES)
         except BlockingIOError:
-            return before
+            return
         except OSError as error:
             self._send_away(os.strerror(error.errno or 0).lower())
-            return before
+            return
         if not received:
             self._send_away("it closed the link")
-        return before + received
+        self._inbox.put(received)
 
     def send(self, frames: bytes) -> None:
         """Send what the kernel takes and keep the rest, up to a bound; without a host, nothing."""
@@ -106,3 +134,38 @@ class Door:
         if self._host is not None:
             self._host.close()
         self._host, self._backlog, self.dropped = None, b"", why
+
+
+class Inbox:
+    """What the host has sent and the law has not heard."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+        self._searched = 0
+        self._stop = b""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, received: bytes) -> None:
+        """It came after all that was put before."""
+        self._waiting += received
+        *pieces, begun = bytes(self._waiting[self._searched :]).split(DELIMITER)
+        # Of noise without an end only so much is looked at again that it cannot be a STOP.
+        self._searched = len(self._waiting) - min(len(begun), MAX_ENCODED_BYTES)
+        for piece in pieces:
+            if len(piece) == STOP_BYTES and isinstance(read(piece, STOPS), Frame):
+                self._stop = piece + DELIMITER
+
+    def take(self) -> bytes:
+        """The next whole frames, and the newest STOP behind them."""
+        end = len(self._waiting)
+        if end > TURN_MAX_BYTES:
+            end = self._waiting.rfind(DELIMITER, 0, TURN_MAX_BYTES) + 1 or TURN_MAX_BYTES
+        taken = bytes(self._waiting[:end])
+        del self._waiting[:end]
+        self._searched = max(0, self._searched - end)
+        stop, self._stop = self._stop, b""
+        if not stop or stop in taken:
+            return taken
+        return taken + (b"" if taken.endswith(DELIMITER) else DELIMITER) + stop

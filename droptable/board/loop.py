@@ -22,7 +22,7 @@ from droptable.board.model import Inputs, SectionInputs
 from droptable.board.notices import Notices
 from droptable.board.params import Params
 from droptable.board.pin_plan import SECTION_INPUTS
-from droptable.board.pins import InputLines, OutputPins
+from droptable.board.pins import InputLines, LineEdge, OutputPins
 from droptable.link.messages import TextLevel
 
 TURN_EVERY_US = 5_000
@@ -93,8 +93,8 @@ class BoardLoop:
         # Before the edges are read: one that is stamped later is still to come, or taken as it is.
         now_us = self._board_us()
         self._look_back(now_us)
-        sent = self._see_edges()
-        sent += self._advance(now_us, self._parts.door.receive(self._ready)).sent
+        sent, known_us = self._see_edges(now_us)
+        sent += self._advance(known_us, self._parts.door.receive(self._ready)).sent
         self._parts.outputs.drive(self._advanced.outputs)
         self._tell()
         self._parts.door.send(sent + self._parts.notices.frames(self.endpoint.session))
@@ -110,8 +110,10 @@ class BoardLoop:
     def _wait(self) -> bool:
         """Until something happens or is due, sampling the load meanwhile; whether it is all over."""
         parts = self._parts
-        until_us = min(self._wake_us, self._turned_us + TURN_EVERY_US)
-        readers = (self._end_fd, parts.lines.fd, *parts.door.readers)
+        # What waits at the door is taken at once, a piece in each turn.
+        pause_us = 0 if parts.door.waiting else TURN_EVERY_US
+        until_us = min(self._wake_us, self._turned_us + pause_us)
+        readers = (self._end_fd, *parts.lines.fds, *parts.door.readers)
         while True:
             now_us = self._board_us()
             if parts.cells.due_us is not None and now_us >= parts.cells.due_us:
@@ -132,15 +134,28 @@ class BoardLoop:
 
     # In
 
-    def _see_edges(self) -> bytes:
-        """Have the law see every edge by itself, in order, at its own time; what that sends.
+    def _see_edges(self, now_us: int) -> tuple[bytes, int]:
+        """Have the law see the edges, in order, each at its own time; what that sends, and up to when
+        the contacts are known: to `now_us`, or not so far while more edges wait.
 
-        Time never goes back: an edge that the kernel shows only now, but stamped before the last
-        turn, is taken at that turn's time. None lies in the future.
+        Then the law's time stays behind too, for an edge that waits must not be taken for a later
+        one; but what stops the table is acted on at once.
+        """
+        seen = self._parts.lines.read()
+        latest_us = self._board_us()
+        sent = self._see(seen.urgent, self._at_us)
+        if seen.urgent:
+            self._parts.outputs.drive(self._advanced.outputs)
+        sent += self._see(seen.edges, latest_us)
+        if seen.until_us is None:
+            return sent, now_us
+        return sent, min(now_us, seen.until_us - self._began_us)
+
+    def _see(self, edges: list[LineEdge], latest_us: int) -> bytes:
+        """Time never goes back: an edge that the kernel shows only now, but stamped before the last
+        turn, is taken at that turn's time. None lies beyond `latest_us`.
         """
         sent = b""
-        edges = self._parts.lines.read()
-        latest_us = self._board_us()
         for edge in edges:
             self._active[edge.line] = edge.active
             at_us = latest_us if edge.at_us is None else edge.at_us - self._began_us

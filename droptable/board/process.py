@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ import gpiod
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from droptable.board.converters import Hx711, LgpioBus, Mcp3208
+from droptable.board.converters import Hx711, LgpioBus, LgpioWires, Mcp3208
 from droptable.board.door import Door
 from droptable.board.endpoint import Identity
 from droptable.board.keepsakes import ParamsWriter, read_params, reset_cause
@@ -75,8 +75,14 @@ class Machine(Protocol):
     def pin_factory(self) -> Any:
         """gpiozero's, for the outputs."""
 
-    def converter(self, plan: PinPlan, factory: Any, now_us: Callable[[], int]) -> Converter | None:
+    def converter(self, plan: PinPlan, now_us: Callable[[], int]) -> Converter | None:
         """What reads the load cells of the plan, if it has any."""
+
+    def door(self, address: UnixAddress) -> AbstractContextManager[Door]:
+        """Where hosts connect. Raises OSError when another program serves there."""
+
+    def reset_cause(self, note: Path) -> int:
+        """Why the board starts; in `note` it may remember when it started last."""
 
 
 class RaspberryPi:
@@ -95,14 +101,20 @@ class RaspberryPi:
     def pin_factory(self) -> Any:
         return self._factory
 
-    def converter(self, plan: PinPlan, factory: Any, now_us: Callable[[], int]) -> Converter | None:
+    def converter(self, plan: PinPlan, now_us: Callable[[], int]) -> Converter | None:
         match plan.load_cells:
             case "none":
                 return None
             case "mcp3208":
                 return Mcp3208(LgpioBus())
             case "hx711":
-                return Hx711(plan, factory, now_us)
+                return Hx711(LgpioWires(plan), now_us)
+
+    def door(self, address: UnixAddress) -> AbstractContextManager[Door]:
+        return closing(Door(address))
+
+    def reset_cause(self, note: Path) -> int:
+        return reset_cause(note)
 
 
 def hw_id_of(serial_number: Path) -> str:
@@ -132,11 +144,11 @@ def serve(
         # First of all: from here on nothing is driven that the law does not want.
         outputs = undo.enter_context(closing(OutputPins(plan, factory)))
         lines = undo.enter_context(closing(InputLines(plan, machine.request_lines)))
-        converter = machine.converter(plan, factory, clock.monotonic_us)
+        converter = machine.converter(plan, clock.monotonic_us)
         if converter is not None:
             undo.callback(converter.close)
         cells = LoadCells(converter)
-        door = undo.enter_context(closing(Door(place.address)))
+        door = undo.enter_context(machine.door(place.address))
         writer = undo.enter_context(closing(ParamsWriter(place.store)))
         stored = read_params(place.store)
         answers = ask_for(setup.real_time)
@@ -149,7 +161,7 @@ def serve(
                 FIRMWARE,
                 machine.features | features_of(plan, cells),
                 boot_id=clock.random_u32(),
-                reset_cause=reset_cause(place.store.with_name(f"{place.store.name}.boot")),
+                reset_cause=machine.reset_cause(place.store.with_name(f"{place.store.name}.boot")),
             ),
             None if stored is None else Params(stored),
             clock.monotonic_us,
@@ -201,12 +213,26 @@ def run(
 ) -> int:
     """Serve until told to end; the exit code, with the reason on stderr if it is not 0."""
     with until_told() as end_fd:
-        try:
-            serve(setup, machine(), place, end_fd=end_fd, announce=announce)
-        except Exception as error:  # noqa: BLE001 - whatever it is: coils off, told, ended
-            log("error", f"the board's program broke: {error}", trace=traceback.format_exc())
-            return BROKE
-    log("info", "the board's program ended")
+        code = live(setup, machine, place, end_fd=end_fd, announce=announce)
+    if code == ENDED:
+        log("info", "the board's program ended")
+    return code
+
+
+def live(
+    setup: Setup,
+    machine: Callable[[], Machine],
+    place: Place,
+    *,
+    end_fd: int,
+    announce: Callable[[], None],
+) -> int:
+    """One life of the board, from boot to `end_fd`; what broke it is on stderr."""
+    try:
+        serve(setup, machine(), place, end_fd=end_fd, announce=announce)
+    except Exception as error:  # noqa: BLE001 - whatever it is: coils off, told, ended
+        log("error", f"the board's program broke: {error}", trace=traceback.format_exc())
+        return BROKE
     return ENDED
 
 

@@ -24,6 +24,8 @@ class RealTime:
     """The core that it runs on alone, best one that `isolcpus` keeps free."""
     lock_memory: bool
     """Nothing of it is ever swapped out or read anew from the card."""
+    freeze_collector: bool
+    """What lives when the loop begins is never looked at again by the garbage collector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,24 @@ class Answer:
 
 def ask_for(wishes: RealTime) -> tuple[Answer, ...]:
     """Everything that is wished for, for the calling thread and its memory."""
-    gc.collect()
-    # What lives now lives to the end: the collector need not look at it again.
-    gc.freeze()
     return tuple(_answers(wishes))
 
 
 def _answers(wishes: RealTime) -> Iterator[Answer]:
+    if wishes.freeze_collector:
+        yield _freeze_collector()
     if wishes.lock_memory:
         yield _lock_memory()
     if wishes.cpu is not None:
         yield _stay_on(wishes.cpu)
     if wishes.priority:
         yield _be_first(wishes.priority)
+
+
+def _freeze_collector() -> Answer:
+    gc.collect()
+    gc.freeze()
+    return Answer(True, "garbage collector frozen")
 
 
 def _lock_memory() -> Answer:

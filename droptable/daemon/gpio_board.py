@@ -49,6 +49,7 @@ def program(config: Config, state_dir: Path) -> tuple[str, ...]:
             "priority": keys.realtime_priority,
             "cpu": keys.cpu,
             "lock_memory": keys.lock_memory,
+            "freeze_collector": keys.freeze_collector,
         },
     }
     return (PROGRAM, "--store", str(state_dir / STORE), "--setup", json.dumps(setup))

@@ -55,9 +55,16 @@ class Chip(MockChip):
         self.set(offset, active, (self._clock() - ago_us) * 1_000)
 
     def lose(self, count: int) -> None:
-        """The kernel had no room for the oldest `count` edges."""
+        """The kernel had no room for the oldest `count` edges of the sections' contacts."""
         for _ in range(count):
-            self._events.popleft()
+            self._requests[REFERENCE.pelvic.up].events.popleft()
+
+    def howl(self, offset: int, count: int, *, from_us: int, to_us: int) -> None:
+        """A line changes `count` times between two moments before now, and ends as it began."""
+        assert count % 2 == 0
+        before = self._levels.get(offset, False)
+        for at in range(count):
+            self.edge(offset, before is (at % 2 == 1), from_us - (from_us - to_us) * at // count)
 
     def show_again(self, offset: int, ago_us: int) -> None:
         """A bounce that ended where it began: one interrupt, and the level of before."""

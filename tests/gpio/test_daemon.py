@@ -96,7 +96,12 @@ async def test_it_starts_the_boards_process_and_moves_the_table_by_it(tmp_path: 
         arguments = table.board.cmdline()
         setup = json.loads(arguments[arguments.index("--setup") + 1])
         assert setup["pins"]["pelvic"]["lift"] == 20
-        assert setup["real_time"] == {"priority": 50, "cpu": None, "lock_memory": True}
+        assert setup["real_time"] == {
+            "priority": 50,
+            "cpu": None,
+            "lock_memory": True,
+            "freeze_collector": True,
+        }
         assert arguments[arguments.index("--store") + 1].startswith(str(table.state_dir))
         # What the machine granted or refused is in the daemon's log, from the board itself.
         assert '"the board says"' in table.said

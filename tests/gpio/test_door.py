@@ -3,12 +3,14 @@
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from droptable.board.door import BACKLOG_MAX_BYTES, READ_MAX_BYTES, Door
+from droptable.board.door import BACKLOG_MAX_BYTES, TURN_MAX_BYTES, WAITING_MAX_BYTES, Door
+from droptable.link.frames import encode
+from droptable.link.messages import Beat, Stop
 from droptable.link.transport import UnixAddress
 
 
@@ -95,10 +97,79 @@ def test_a_host_that_goes_is_let_go(door: Door, host: socket.socket) -> None:
     door.send(b"nobody")
 
 
-def test_a_flood_is_taken_in_pieces(door: Door, host: socket.socket) -> None:
-    host.send(b"x" * (READ_MAX_BYTES + 10))
-    assert len(take(door)) == READ_MAX_BYTES
-    assert len(take(door)) == 10
+BEATS = [encode(seq, 7, Beat(Beat.LEASE, seq)) for seq in range(4_000)]
+STOP = encode(9, 7, Stop(5))
+
+
+def taken(door: Door, host: socket.socket, sent: bytes) -> list[bytes]:
+    """What each turn takes of `sent`, until nothing waits."""
+    assert host.send(sent) == len(sent)
+    turns = [take(door)]
+    while door.waiting:
+        turns.append(take(door))
+    return turns
+
+
+def test_a_flood_is_taken_in_pieces_of_whole_frames(door: Door, host: socket.socket) -> None:
+    turns = taken(door, host, b"".join(BEATS[:100]))
+    assert b"".join(turns) == b"".join(BEATS[:100])
+    assert all(len(turn) <= TURN_MAX_BYTES and turn.endswith(b"\0") for turn in turns)
+    assert not door.waiting
+
+
+def test_noise_without_an_end_is_taken_in_pieces_too(door: Door, host: socket.socket) -> None:
+    turns = taken(door, host, b"x" * (2 * TURN_MAX_BYTES + 10))
+    assert list(map(len, turns)) == [TURN_MAX_BYTES, TURN_MAX_BYTES, 10]
+
+
+def test_a_stop_behind_all_that_the_kernel_holds_is_heard_in_the_first_turn(
+    door: Door, host: socket.socket
+) -> None:
+    first, *_ = taken(door, host, b"".join(BEATS) + STOP)
+    assert first.endswith(STOP)
+    assert len(first) <= TURN_MAX_BYTES + len(STOP)
+
+
+def test_a_stop_is_heard_in_its_place_again(door: Door, host: socket.socket) -> None:
+    """A RESET_STOP that was sent before it, and waits, must not have the last word."""
+    turns = taken(door, host, b"".join(BEATS[:50]) + STOP + b"".join(BEATS[50:60]))
+    assert turns[0].endswith(STOP)
+    heard = b"".join(turns)
+    assert heard.count(STOP) == 2
+    assert heard.replace(STOP, b"") == b"".join(BEATS[:60])
+    assert heard.index(BEATS[49]) < heard.rindex(STOP) < heard.index(BEATS[50])
+
+
+def test_a_stop_that_need_not_wait_is_heard_once(door: Door, host: socket.socket) -> None:
+    assert b"".join(taken(door, host, STOP + b"".join(BEATS[:50]))).count(STOP) == 1
+
+
+@pytest.mark.parametrize("cut", range(1, len(STOP)))
+def test_a_stop_in_two_pieces_is_found(door: Door, host: socket.socket, cut: int) -> None:
+    host.send(b"".join(BEATS[:50]) + STOP[:cut])
+    assert STOP not in take(door)
+    host.send(STOP[cut:])
+    assert take(door).endswith(STOP)
+
+
+def test_a_stop_in_noise_ends_it_first(door: Door, host: socket.socket) -> None:
+    host.send(b"x" * 300 + b"\0" + STOP + b"x" * 300)
+    assert take(door) == b"x" * TURN_MAX_BYTES + b"\0" + STOP
+
+
+def test_what_only_looks_like_a_stop_waits_for_its_turn(door: Door, host: socket.socket) -> None:
+    damaged = STOP[:5] + bytes([STOP[5] ^ 1 or 2]) + STOP[6:]
+    host.send(b"".join(BEATS[:50]) + damaged)
+    assert damaged not in take(door)
+
+
+def test_a_host_that_only_sends_fills_no_memory(door: Door, host: socket.socket) -> None:
+    flood = b"x" * 65_536
+    for _ in range(100):
+        with suppress(BlockingIOError):
+            host.send(flood)
+        take(door)
+    assert len(door._inbox) <= 2 * WAITING_MAX_BYTES
 
 
 def test_what_the_kernel_does_not_take_at_once_comes_later_and_in_order(

@@ -1,16 +1,13 @@
 """A load is what a cell said lately, or nothing; a sample that cannot be right is none."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gpiozero.pins.mock import MockFactory, MockPin
 
-from droptable.board.converters import Hx711, LgpioBus, Mcp3208
+from droptable.board.converters import Hx711, LgpioBus, LgpioWires, Mcp3208
 from droptable.board.load_cells import LoadCells
 from droptable.board.model import Feature
 from tests.gpio.test_pin_plan import HX711
@@ -148,104 +145,166 @@ def test_a_bus_that_cannot_be_opened_says_what_to_do(monkeypatch: pytest.MonkeyP
 # Three HX711
 
 
-class Wires:
+@dataclass
+class Chips:
     """Three chips behind one clock: their bits come out one with each rise of the clock."""
 
-    def __init__(self, *raws: int) -> None:
-        self.raws = raws
-        self.pulses = 0
-        self.now_us = 0
-        self.high_us = 3
-        self.pins: dict[int, MockPin] = {}
-
-    def factory(self) -> MockFactory:
-        wires = self
-
-        class Pin(MockPin):  # type: ignore[misc]
-            def __init__(self, factory: MockFactory, info: Any) -> None:
-                super().__init__(factory, info)
-                wires.pins[int(info.name.removeprefix("GPIO"))] = self
-
-            def _change_state(self, value: bool) -> bool:
-                changed: bool = super()._change_state(value)
-                if changed and self is wires.pins.get(9):
-                    wires.clocked(value)
-                return changed
-
-        return MockFactory(pin_class=Pin)
-
-    @property
-    def data(self) -> list[MockPin]:
-        return [self.pins[section.hx711_data or 0] for section in HX711.sections]
+    raws: tuple[int, ...]
+    now_us: int = 0
+    high_us: int = 3
+    low_us: int = 3
+    touches: int = 0
+    pulses: int = 0
+    high: bool = False
+    levels: int = 0b111
+    broken: bool = False
 
     def ready(self) -> None:
-        self.pulses = 0
-        for pin in self.data:
-            pin.drive_low()
+        self.pulses, self.levels = 0, 0
 
-    def clocked(self, high: bool) -> None:
-        if not high:
-            self.now_us += self.high_us
-            return
-        self.pulses += 1
-        for pin, raw in zip(self.data, self.raws, strict=True):
-            bit = raw >> (24 - self.pulses) & 1 if self.pulses <= 24 else 1
-            (pin.drive_high if bit else pin.drive_low)()
+    def clock(self, high: bool) -> None:
+        self._touched()
+        self.now_us += self.high_us if self.high else 0
+        self.high = high
+        if high:
+            self.pulses += 1
+            bits = (raw >> (24 - self.pulses) & 1 if self.pulses <= 24 else 1 for raw in self.raws)
+            self.levels = sum(bit << at for at, bit in enumerate(bits))
 
+    def data(self) -> int:
+        self._touched()
+        self.now_us += self.low_us
+        return self.levels
 
-@pytest.fixture
-def hx711() -> Iterator[Callable[..., tuple[Wires, Hx711]]]:
-    made: list[Any] = []
+    def close(self) -> None:
+        """Nothing is held."""
 
-    def make(*raws: int) -> tuple[Wires, Hx711]:
-        wires = Wires(*raws)
-        factory = wires.factory()
-        chips = Hx711(HX711, factory, lambda: wires.now_us)
-        made.extend((chips, factory))
-        wires.ready()
-        return wires, chips
-
-    yield make
-    for each in made:
-        each.close()
+    def _touched(self) -> None:
+        self.touches += 1
+        if self.broken:
+            raise OSError("gone")
 
 
-def test_all_three_are_read_at_once_with_their_signs(hx711: Any) -> None:
-    wires, chips = hx711(0x000001, 0xFFFFFF, 0x812345)
-    assert chips.read() == (1, -1, 0x812345 - (1 << 24))
-    assert wires.pulses == 25
+def hx711(*raws: int) -> tuple[Chips, Hx711]:
+    chips = Chips(raws)
+    chips.ready()
+    return chips, Hx711(chips, lambda: chips.now_us)
 
 
-def test_saturated_is_no_sample(hx711: Any) -> None:
-    _, chips = hx711(0x7FFFFF, 0x800000, 0x7FFFFE)
-    assert chips.read() == (None, None, 0x7FFFFE)
+def test_all_three_are_read_at_once_with_their_signs() -> None:
+    chips, cells = hx711(0x000001, 0xFFFFFF, 0x812345)
+    assert cells.read() == (1, -1, 0x812345 - (1 << 24))
+    assert chips.pulses == 25
+    assert not chips.high
+    # Three for each bit, two for the gain, and one look whether they are ready.
+    assert chips.touches == 24 * 3 + 2 + 1
 
 
-def test_one_that_is_not_ready_is_waited_for_by_nobody(hx711: Any) -> None:
-    wires, chips = hx711(1, 2, 3)
-    wires.data[1].drive_high()
-    assert chips.read() is None
-    assert wires.pulses == 0
+def test_saturated_is_no_sample() -> None:
+    _, cells = hx711(0x7FFFFF, 0x800000, 0x7FFFFE)
+    assert cells.read() == (None, None, 0x7FFFFE)
 
 
-def test_a_data_wire_that_is_broken_is_never_ready(hx711: Any) -> None:
-    wires, _ = hx711(1, 2, 3)
-    assert {pin.pull for pin in wires.data} == {"up"}
+@pytest.mark.parametrize("late", [0b001, 0b010, 0b100])
+def test_one_that_is_not_ready_is_waited_for_by_nobody(late: int) -> None:
+    chips, cells = hx711(1, 2, 3)
+    chips.levels = late
+    assert cells.read() is None
+    assert chips.pulses == 0
+    assert not chips.high
 
 
-def test_a_clock_that_stayed_high_too_long_makes_no_sample(hx711: Any) -> None:
-    wires, chips = hx711(1, 2, 3)
-    wires.high_us = Hx711.HIGH_MAX_US + 1
-    assert chips.read() is None
-    wires.high_us = Hx711.HIGH_MAX_US
-    wires.ready()
-    assert chips.read() == (1, 2, 3)
+def test_a_clock_that_stayed_high_too_long_makes_no_sample_and_the_chips_start_anew() -> None:
+    chips, cells = hx711(1, 2, 3)
+    chips.high_us = Hx711.HIGH_MAX_US + 1
+    assert cells.read() is None
+    assert chips.pulses == 2, "given up after the first, with the clock high: asleep"
+    assert chips.high
+    chips.high_us = Hx711.HIGH_MAX_US
+    chips.levels = 0b111
+    assert cells.read() is None
+    assert not chips.high, "awake, and not ready yet"
+    chips.high_us = 3
+    chips.ready()
+    assert cells.read() == (1, 2, 3)
 
 
-def test_the_clock_rests_low() -> None:
-    wires = Wires(1, 2, 3)
-    with closing(wires.factory()) as factory, closing(Hx711(HX711, factory, lambda: 0)) as chips:
-        assert not wires.pins[9].state
-        wires.ready()
-        chips.read()
-        assert not wires.pins[9].state
+def test_a_read_that_takes_long_is_given_up_within_its_bound() -> None:
+    chips, cells = hx711(1, 2, 3)
+    chips.low_us = 100
+    assert cells.read() is None
+    assert Hx711.READ_MAX_US < chips.now_us <= Hx711.READ_MAX_US + 2 * 103
+    assert chips.high
+
+
+def test_lines_that_are_gone_give_no_sample_until_they_are_back() -> None:
+    chips, cells = hx711(1, 2, 3)
+    chips.broken = True
+    assert cells.read() is None
+    chips.broken = False
+    chips.ready()
+    assert cells.read() == (1, 2, 3)
+
+
+class Lgpio(SimpleNamespace):
+    """What is used of lgpio, with a note of each call."""
+
+    SET_PULL_UP = 32
+
+    class error(Exception):  # noqa: N801 - its name there
+        pass
+
+    def __init__(self, broken: str = "") -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, ...]] = []
+        self._broken = broken
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def call(*what: Any) -> Any:
+            if name == self._broken:
+                raise self.error("GPIO busy")
+            self.calls.append((name, *what))
+            return {"gpiochip_open": 5, "group_read": [3, 0b101]}.get(name, 0)
+
+        return call
+
+
+def test_the_wires_of_the_hx711_are_claimed_once_and_touched_by_one_call_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lgpio = Lgpio()
+    monkeypatch.setitem(sys.modules, "lgpio", lgpio)
+    wires = LgpioWires(HX711)
+    wires.clock(True)
+    wires.clock(False)
+    assert wires.data() == 0b101
+    wires.close()
+    assert lgpio.calls == [
+        ("gpiochip_open", 0),
+        ("gpio_claim_output", 5, 9, 0),
+        ("group_claim_input", 5, [10, 11, 8], Lgpio.SET_PULL_UP),
+        ("gpio_write", 5, 9, 1),
+        ("gpio_write", 5, 9, 0),
+        ("group_read", 5, 10),
+        ("gpiochip_close", 5),
+    ]
+
+
+@pytest.mark.parametrize("broken", ["gpiochip_open", "gpio_claim_output", "group_claim_input"])
+def test_wires_that_cannot_be_had_are_told(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    monkeypatch.setitem(sys.modules, "lgpio", Lgpio(broken))
+    with pytest.raises(OSError, match="the pins of the HX711: GPIO busy"):
+        LgpioWires(HX711)
+
+
+@pytest.mark.parametrize("broken", ["gpio_write", "group_read"])
+def test_a_wire_that_is_gone_is_an_error_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "lgpio", Lgpio(broken))
+    wires = LgpioWires(HX711)
+    with pytest.raises(OSError, match="GPIO busy"):
+        (wires.data if broken == "group_read" else lambda: wires.clock(True))()

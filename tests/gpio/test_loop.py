@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gpiozero.pins.mock import MockPin
@@ -14,7 +15,8 @@ from droptable.board.loop import LATE_US, READ_BACK_EVERY_US, TURN_EVERY_US
 from droptable.board.model import Fault, Phase, Verb
 from droptable.board.notices import Notices
 from droptable.board.params import Params
-from droptable.board.pins import OutputPins
+from droptable.board.pins import EDGES_A_READ, EVENT_BUFFER, OutputPins
+from droptable.link.frames import encode
 from droptable.link.messages import (
     Beat,
     Command,
@@ -22,6 +24,7 @@ from droptable.link.messages import (
     Hello,
     ParamSet,
     Status,
+    Stop,
     Text,
     TextLevel,
     Welcome,
@@ -234,6 +237,143 @@ def test_a_lost_edge_is_told_to_the_host_and_the_contact_is_believed_as_it_is(
     assert table.loop.endpoint.state.sections[PELVIC].up.raw
     said = " ".join(m.text for m in table.heard() if isinstance(m, Text))
     assert said == "2 edges lost, 2 since boot; contacts read anew"
+
+
+# More than one turn takes
+
+THOUSAND = 1_000
+
+
+@pytest.mark.parametrize("what", ["estop", "stop_button", "pedal"])
+def test_what_stops_the_table_waits_for_no_edge_of_a_section(table: Bench, what: str) -> None:
+    host = Host(table)
+    assert REFERENCE.pedal is not None
+    table.chip.edge(REFERENCE.pedal, True)
+    host.cocking()
+    host.pass_ms(60, hold=what != "pedal")
+    assert driven(table) == [PINS.lift, PINS.pin]
+    table.chip.howl(REFERENCE.thoracic.up, THOUSAND, from_us=20_000, to_us=500)
+    table.chip.edge(getattr(REFERENCE, what), False, ago_us=100)
+    table.turn()
+    assert driven(table) == []
+
+
+def test_what_stops_the_table_is_acted_on_before_the_other_edges_are(
+    table: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(table)
+    host.cocking()
+    table.chip.howl(REFERENCE.thoracic.up, THOUSAND, from_us=20_000, to_us=500)
+    table.chip.edge(REFERENCE.estop, False, ago_us=100)
+    advance, seen = table.loop.endpoint.advance, []
+
+    def watched(*what: Any) -> object:
+        seen.append(driven(table))
+        return advance(*what)
+
+    monkeypatch.setattr(table.loop.endpoint, "advance", watched)
+    table.turn()
+    assert seen[:2] == [[PINS.lift, PINS.pin], []]
+
+
+def test_a_table_line_that_howls_is_heard_too(table: Bench) -> None:
+    host = Host(table)
+    host.cocking()
+    table.chip.howl(REFERENCE.estop, THOUSAND, from_us=20_000, to_us=500)
+    table.turn()
+    assert driven(table) == []
+
+
+def test_a_fall_among_a_thousand_edges_has_its_time(table: Bench) -> None:
+    """Both of its edges lie behind more than one turn takes, in front of as many."""
+    host = Host(table)
+    host.armed()
+    fell_us = board_us(table) + 20_000
+    table.clock.now_us += 40_000
+    howl = REFERENCE.thoracic.up
+    table.chip.howl(howl, THOUSAND // 2, from_us=39_000, to_us=21_000)
+    table.chip.edge(PINS.up, False, ago_us=20_000)
+    table.chip.howl(howl, THOUSAND // 4, from_us=19_000, to_us=11_000)
+    table.chip.edge(PINS.down, True, ago_us=10_000)
+    table.chip.howl(howl, THOUSAND // 4, from_us=9_000, to_us=500)
+    table.heard()
+    host.pass_ms(150)
+    drops = [m for m in table.heard() if isinstance(m, Event) and m.kind == 7]
+    assert [(drop.board_us, drop.a) for drop in drops[:1]] == [(fell_us, 10_000)]
+
+
+def test_the_coils_follow_the_newest_contact_in_a_few_short_turns(
+    table: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(table)
+    host.armed()
+    table.clock.now_us += 40_000
+    table.chip.edge(PINS.up, False, ago_us=39_000)
+    table.chip.howl(REFERENCE.thoracic.up, THOUSAND, from_us=38_000, to_us=5_000)
+    # Debounced by now.
+    table.chip.edge(PINS.down, True, ago_us=4_000)
+    advance, asked = table.loop.endpoint.advance, []
+
+    def watched(*what: Any) -> object:
+        asked.append(what)
+        return advance(*what)
+
+    monkeypatch.setattr(table.loop.endpoint, "advance", watched)
+    turns = 0
+    while driven(table) and turns < 10:
+        table.turn()
+        turns += 1
+    assert turns <= EVENT_BUFFER // EDGES_A_READ
+    assert len(asked) <= 6 * turns
+
+
+def test_a_queue_that_overflowed_is_told(table: Bench) -> None:
+    Host(table)
+    table.heard()
+    table.clock.now_us += 40_000
+    table.chip.howl(REFERENCE.thoracic.up, EVENT_BUFFER + 100, from_us=39_000, to_us=500)
+    table.turn()
+    said = " ".join(m.text for m in table.heard() if isinstance(m, Text))
+    assert said == "100 edges lost, 100 since boot; contacts read anew"
+
+
+def test_a_stop_behind_a_flood_takes_the_coils_off_in_one_turn_and_stays(table: Bench) -> None:
+    """A RESET_STOP that the flood holds was sent before it, and has not the last word."""
+    host = Host(table)
+    host.cocking()
+    assert driven(table) == [PINS.lift, PINS.pin]
+    assert table.host is not None
+    released = Beat(Beat.LEASE, host.now_ms)
+    flood = [
+        encode(1_000 + at, SESSION, Beat(Beat.LEASE | Beat.HOLD, host.now_ms))
+        for at in range(3_000)
+    ]
+    table.host.sendall(
+        b"".join(flood)
+        + encode(4_000, SESSION, released)
+        + encode(4_001, SESSION, Command(9_000, Verb.RESET_STOP, 255, 0xFF, 500, host.now_ms, 0))
+        + encode(0, SESSION, Stop(9_001))
+    )
+    table.turn()
+    assert driven(table) == []
+    while table.loop._parts.door.waiting:
+        table.turn()
+        assert driven(table) == []
+    assert table.loop.endpoint.state.stopped
+
+
+def test_what_waits_at_the_door_is_not_waited_with(
+    table: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(table)
+    kernel = Kernel(table)
+    monkeypatch.setattr(select, "select", kernel.select)
+    for _ in range(20):
+        host.beat()
+    table.turn()
+    assert table.loop._parts.door.waiting
+    table.loop._wait()
+    assert kernel.waited_us == [0]
 
 
 # The watchdog

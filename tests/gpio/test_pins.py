@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import gpiod
 import pytest
@@ -11,7 +12,16 @@ from gpiod.line import Bias, Clock, Direction, Edge
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from droptable.board.model import SectionOutputs
-from droptable.board.pins import EDGES_A_READ, EVENT_BUFFER, InputLines, LineEdge, OutputPins
+from droptable.board.pins import (
+    EDGES_A_READ,
+    EDGES_WHOLE,
+    EVENT_BUFFER,
+    InputLines,
+    LineEdge,
+    OutputPins,
+    Seen,
+    thinned,
+)
 from firmware_sim.mock_pi import REFERENCE, RELAY_HOLDS_US, MockPi
 from tests.gpio.pieces import Chip, Times
 
@@ -125,30 +135,31 @@ def lines(chip: Chip) -> Iterator[InputLines]:
 
 
 def test_the_kernel_is_asked_for_every_edge_with_a_monotonic_stamp(clock: Times) -> None:
-    asked: dict[str, object] = {}
+    asked: list[dict[str, Any]] = []
     chip = Chip(clock)
 
-    def request(path: str, **how: object) -> object:
-        asked.update(how, path=path)
-        return chip.request_lines(path, **how)  # type: ignore[arg-type]
+    def request(path: str, **how: Any) -> object:
+        asked.append({**how, "path": path})
+        return chip.request_lines(path, **how)
 
     with closing(InputLines(REFERENCE, request)):
         pass
-    assert asked["path"] == "/dev/gpiochip0"
-    assert asked["event_buffer_size"] == EVENT_BUFFER
-    config = asked["config"]
-    assert isinstance(config, dict)
-    ((offsets, settings),) = config.items()
-    assert len(offsets) == len(set(offsets)) == 12
-    assert settings == gpiod.LineSettings(
-        direction=Direction.INPUT,
-        edge_detection=Edge.BOTH,
-        bias=Bias.PULL_UP,
-        active_low=True,
-        event_clock=Clock.MONOTONIC,
-    )
-    # The kernel must not debounce: the first edge is the time of the event.
-    assert settings.debounce_period.total_seconds() == 0
+    for each in asked:
+        assert each["path"] == "/dev/gpiochip0"
+        assert each["event_buffer_size"] == EVENT_BUFFER
+        (settings,) = each["config"].values()
+        assert settings == gpiod.LineSettings(
+            direction=Direction.INPUT,
+            edge_detection=Edge.BOTH,
+            bias=Bias.PULL_UP,
+            active_low=True,
+            event_clock=Clock.MONOTONIC,
+        )
+        # The kernel must not debounce: the first edge is the time of the event.
+        assert settings.debounce_period.total_seconds() == 0
+    sections, table = (next(iter(each["config"])) for each in asked)
+    assert len({*sections, *table}) == 12
+    assert table == (REFERENCE.estop, REFERENCE.stop_button, REFERENCE.pedal)
 
 
 def test_a_chip_that_is_not_there_is_named(clock: Times) -> None:
@@ -164,12 +175,12 @@ def test_edges_come_in_the_order_of_their_times_whatever_their_lines(
     chip.edge(REFERENCE.pelvic.up, False, ago_us=50)
     pelvic, thoracic = 6, 0
     now = clock()
-    assert lines.read() == [
+    assert lines.read().edges == [
         LineEdge(pelvic, True, now - 300),
         LineEdge(thoracic, True, now - 100),
         LineEdge(pelvic, False, now - 50),
     ]
-    assert lines.read() == []
+    assert lines.read() == Seen([], [], None)
     assert lines.lost == 0
 
 
@@ -178,7 +189,7 @@ def test_a_bounce_that_ended_where_it_began_is_an_edge_away_and_back(
 ) -> None:
     chip.show_again(REFERENCE.thoracic.down, ago_us=80)
     at = clock() - 80
-    assert lines.read() == [LineEdge(1, False, at), LineEdge(1, True, at)]
+    assert lines.read().edges == [LineEdge(1, False, at), LineEdge(1, True, at)]
 
 
 def test_a_lost_edge_is_counted_and_the_contacts_are_read_anew(
@@ -190,22 +201,79 @@ def test_a_lost_edge_is_counted_and_the_contacts_are_read_anew(
     chip.edge(UP, False, ago_us=300)
     chip.edge(UP, True, ago_us=200)
     chip.lose(3)
-    edges = lines.read()
+    edges = lines.read().edges
     assert edges[0] == LineEdge(6, True, clock() - 200)
     assert edges[1:] == [LineEdge(4, False, None)]
     assert lines.lost == 2
     # The line that was read anew has a gap of its own to show when it changes again.
     chip.edge(REFERENCE.lumbar.down, True)
-    assert [edge.active for edge in lines.read()] == [True]
+    assert [edge.active for edge in lines.read().edges] == [True]
     assert lines.lost == 3
 
 
-def test_one_read_is_bounded_and_the_rest_comes_next(chip: Chip, lines: InputLines) -> None:
+def test_the_tables_lines_take_their_place_among_the_others(
+    chip: Chip, lines: InputLines, clock: Times
+) -> None:
+    chip.edge(UP, True, ago_us=300)
+    chip.edge(REFERENCE.estop, False, ago_us=200)
+    chip.edge(UP, False, ago_us=100)
+    now = clock()
+    assert lines.read() == Seen(
+        [],
+        [
+            LineEdge(6, True, now - 300),
+            LineEdge(9, False, now - 200),
+            LineEdge(6, False, now - 100),
+        ],
+        None,
+    )
+
+
+def test_one_read_is_bounded_and_says_up_to_when_it_knows(
+    chip: Chip, lines: InputLines, clock: Times
+) -> None:
     for count in range(EDGES_A_READ + 10):
-        chip.edge(UP, count % 2 == 0)
-    assert len(lines.read()) == EDGES_A_READ
-    assert len(lines.read()) == 10
+        chip.edge(UP, count % 2 == 0, ago_us=1_000 - count)
+    assert lines.read().until_us == clock() - 1_000 + EDGES_A_READ - 1
+    rest = lines.read()
+    assert len(rest.edges) == 10
+    assert rest.until_us is None
     assert lines.lost == 0
+
+
+def test_while_contacts_wait_the_tables_lines_come_first(
+    chip: Chip, lines: InputLines, clock: Times
+) -> None:
+    chip.howl(UP, EVENT_BUFFER, from_us=9_000, to_us=1_000)
+    chip.edge(REFERENCE.estop, False, ago_us=500)
+    seen = lines.read()
+    assert seen.urgent == [LineEdge(9, False, clock() - 500)]
+    assert {edge.line for edge in seen.edges} == {6}
+    assert lines.lost == 0
+
+
+@pytest.mark.parametrize("pin", [REFERENCE.estop, REFERENCE.stop_button, REFERENCE.pedal])
+def test_a_line_of_the_table_that_howls_itself_is_believed_as_it_is_now(
+    chip: Chip, lines: InputLines, pin: int
+) -> None:
+    line = {REFERENCE.estop: 9, REFERENCE.stop_button: 10, REFERENCE.pedal: 11}[pin]
+    at_first = lines.active[line]
+    chip.howl(pin, EVENT_BUFFER - 2, from_us=9_000, to_us=1_000)
+    chip.edge(pin, not at_first, ago_us=1)
+    assert lines.read().edges[-1].active is not at_first
+    assert lines.lost == 0
+
+
+def test_few_edges_are_all_shown() -> None:
+    few = [LineEdge(0, at % 2 == 0, at) for at in range(EDGES_WHOLE)]
+    assert thinned(few) == few
+
+
+def test_of_a_line_that_howls_the_first_edge_and_the_last_two_are_shown() -> None:
+    howl = [LineEdge(3, at % 2 == 0, at) for at in range(0, 200, 2)]
+    others = [LineEdge(4, True, 51), LineEdge(5, False, 61), LineEdge(4, False, 71)]
+    shown = thinned(sorted(howl + others, key=lambda edge: edge.at_us or 0))
+    assert shown == [howl[0], *others, *howl[-2:]]
 
 
 def test_a_table_without_pedal_and_button_has_ten_lines(clock: Times) -> None:
@@ -237,4 +305,4 @@ def test_without_the_watchdog_no_coil_has_power_whatever_its_pin_says() -> None:
         assert pi.coils["pelvic"] == ["pin"]
         outputs.beat()
         assert pi.mechanics.driven[2].pin_withdrawn
-    pi.request_lines.__self__.release()  # type: ignore[attr-defined]
+    pi.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from droptable.board.model import Verb
+from droptable.board.model import Phase, Verb
 from droptable.board.process import Setup, hw_id_of, parse_place, parse_setup
 from droptable.board.realtime import RealTime
 from droptable.link.messages import Boot, Command, Status, Welcome
@@ -137,7 +137,7 @@ async def test_it_says_boot_to_whoever_comes(tmp_path: Path) -> None:
 
 
 async def test_what_the_machine_refuses_is_told_to_the_host(tmp_path: Path) -> None:
-    wishes = asdict(RealTime(priority=0, cpu=255, lock_memory=False))
+    wishes = asdict(RealTime(0, 255, lock_memory=False, freeze_collector=False))
     async with rig(tmp_path, "--setup", setup_text(real_time=wishes)) as board:
         async with host(board.link) as h:
             assert h.said == "not on core 255: invalid argument"
@@ -207,3 +207,34 @@ def test_the_name_of_the_board_is_the_machines(tmp_path: Path) -> None:
     serial.write_bytes(b"100000003d1f84a6\0")
     assert hw_id_of(serial) == "PI1f84a6"
     assert hw_id_of(tmp_path / "none") == "PI000000"
+
+
+async def test_a_reset_ends_one_life_of_the_board_and_begins_the_next(tmp_path: Path) -> None:
+    async with rig(tmp_path) as board, host(board.link) as h:
+        first = h.last(Welcome)
+        assert first is not None
+        await h.provide()
+        await h.home()
+        await h.armed()
+        asked_us = h.now_us()
+        reset_us = (await board.hand(do="reset", cause="brown-out"))["now_us"]
+        assert await board.off_after(reset_us) < 100_000
+        # It knows nothing of the session, and says so on the line that is still open.
+        await until(lambda: h.last(Boot))
+        boot = h.last(Boot)
+        assert boot is not None
+        assert boot.boot_id != first.boot_id
+        assert boot.reset_cause == 2
+        await h.reopen()
+        again = h.last(Welcome)
+        assert again is not None
+        assert (again.boot_id, again.reset_cause) == (boot.boot_id, 2)
+        assert again.params_crc != first.params_crc, "the parameters are kept"
+        assert not h.status.flags & 1 << 9
+        assert h.status.pelvic.phase == Phase.UNKNOWN
+        assert h.status.board_us <= h.now_us() - asked_us
+        # It is as alive as before, and ends as it did.
+        await h.command(Verb.HOME)
+        await h.phase(3)
+        assert await board.end() == 0
+        assert coils_left(board) == NO_COILS

@@ -27,17 +27,23 @@ print(json.dumps({
 
 def asked(**wishes: Any) -> dict[str, Any]:
     """A process of its own asks, for what is granted lasts as long as it does."""
-    wishes = {"priority": 0, "cpu": None, "lock_memory": False, **wishes}
+    wishes = {"priority": 0, "cpu": None, "lock_memory": False, "freeze_collector": False, **wishes}
     command = [sys.executable, "-c", LOOK, json.dumps(wishes)]
     told = subprocess.run(command, capture_output=True, check=True, text=True)
     shown: dict[str, Any] = json.loads(told.stdout)
     return shown
 
 
-def test_without_wishes_only_the_collector_is_told() -> None:
+def test_without_wishes_nothing_is_asked() -> None:
     shown = asked()
     assert shown["answers"] == []
     assert shown["policy"] == os.SCHED_OTHER
+    assert shown["frozen"] == 0
+
+
+def test_the_collector_is_frozen_when_that_is_wished_and_it_is_told() -> None:
+    shown = asked(freeze_collector=True)
+    assert shown["answers"] == [[True, "garbage collector frozen"]]
     assert shown["frozen"] > 5_000
 
 

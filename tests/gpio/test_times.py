@@ -22,7 +22,12 @@ pytestmark = pytest.mark.serial
 
 TRIES = 5
 STOP_LATCHED, HOLD = 1 << 1, 1 << 4
-PROMPT = ("--setup", json.dumps(asdict(Setup(REFERENCE, RealTime(50, None, lock_memory=False)))))
+PROMPT = (
+    "--setup",
+    json.dumps(
+        asdict(Setup(REFERENCE, RealTime(50, None, lock_memory=False, freeze_collector=True)))
+    ),
+)
 SLACK_MS = 10.0
 
 STOP_MS, DEAD_MAN_MS, EDGE_MS, STATUS_MS, RESULT_MS = 5.0, 160.0, 1.0, 2.0, 5.0
