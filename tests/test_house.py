@@ -39,7 +39,7 @@ def files(*patterns: str) -> Iterator[Path]:
                 continue
             if path.is_dir():
                 folders.append(path)
-            elif any(fnmatch(name, pattern) for pattern in patterns):
+            elif path.is_file() and any(fnmatch(name, pattern) for pattern in patterns):
                 yield path
 
 

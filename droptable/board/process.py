@@ -265,6 +265,8 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         log("error", str(error))
         return USAGE
+    # lgpio makes a pipe where it is imported, which is anywhere, and may be where nobody can write.
+    os.environ.setdefault("LG_WD", str(place.store.parent))
     return run(setup, lambda: RaspberryPi(setup.pins.chip), place, announce=lambda: None)
 
 
