@@ -127,7 +127,9 @@ def _document(answer: "httpx.Response") -> dict[str, Any]:
 
 def reasons_in(shown: list[dict[str, str]]) -> tuple[Reason, ...]:
     """The daemon's reasons."""
-    return tuple(Reason(each["code"], each["text"], each["remedy"]) for each in shown)
+    return tuple(
+        Reason(each["code"], each["text"], each["remedy"], each.get("doc")) for each in shown
+    )
 
 
 def _code_of(status: int) -> ExitCode:

@@ -35,6 +35,8 @@ class Reason:
     code: str
     text: str
     remedy: str
+    doc: str | None = None
+    """Where it is documented; None: it is this program's own."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text} {self.remedy}".rstrip()

@@ -235,12 +235,18 @@ def tension(
     """Set the force that holds a cocked section; it is kept for as long as someone has the lease."""
     from droptable.cli import motion
 
-    async def work(daemon: Daemon) -> dict[str, Any]:
+    async def work(daemon: Daemon) -> tuple[dict[str, Any], bool]:
+        held = (await daemon.get("/lease"))["holder"] is not None
         async with lease(daemon):
-            return await motion.set_tension(daemon, section, newton)
+            return await motion.set_tension(daemon, section, newton), held
 
     with refusals(as_json):
-        done = with_daemon(url, work)
+        done, held = with_daemon(url, work)
+    if not held:
+        say(
+            f"Nobody keeps the lease: the {section} tension falls back to the middle of its range "
+            "now. Keep it with `droptable lease take`, or use `droptable arm --tension`."
+        )
     if as_json:
         put_document({"schema": "tension/1", "section": section, "newton": newton, "done": done})
     else:

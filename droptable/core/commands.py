@@ -98,7 +98,7 @@ def give_up(turn: Turn, *, sent_before_us: int | None = None) -> None:
             _resolve(turn, pending, silent)
     tension = turn.state.tension_pending
     if tension is not None and (sent_before_us is None or tension.sent_us <= sent_before_us):
-        _forget_tension(turn, tension.section)
+        tensions.forget_set(turn, tension.section)
         _resolve_tension(turn, tension, silent)
 
 
@@ -174,11 +174,3 @@ def _resolve_tension(turn: Turn, pending: TensionPending, refused: Reason | None
     data: Data = {"tension_n": pending.tension_dn / 10}
     turn.record("tension_set", pending.section, pending.actor, data)
     return turn.answer(pending.request)
-
-
-def _forget_tension(turn: Turn, section: Section) -> None:
-    """Whether the board took it is not known, and so neither is what it has."""
-    params, at = turn.state.params, (int(section), TENSION_SET_KEY)
-    values = {each: value for each, value in params.values.items() if each != at}
-    turn.keep(section, replace(turn.section(section), tension_confirmed=False))
-    turn.state = replace(turn.state, params=replace(params, values=values))

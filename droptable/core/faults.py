@@ -72,7 +72,7 @@ FAULTS: Mapping[int, Fault] = {
         Clearing.OPERATOR,
         "The section holds its height without power; air that is short for one is short for all.",
         "The section did not reach the top in time.",
-        "Check the air, and that nothing blocks it.",
+        "Check the air, and that nothing blocks it; if it fell, look at tension and load.",
     ),
     2: Fault(
         "LOWER_TIMEOUT",

@@ -26,14 +26,21 @@ from droptable.sections import Section
 
 
 def find(turn: Turn, code: str, section: Section | None = None) -> None:
-    """Something is wrong: keep it and act on it, unless it stands already."""
+    """Something is wrong: keep it and act on it, unless it stands already.
+
+    Of a table that has as many causes as are kept no more is told, since some of them latch it: only
+    latches outlast what the board says. It is still stopped, if that is what should be done.
+    """
     standing = turn.state.faults
     if any((each.code, each.section) == (code, section) for each in standing):
         return
-    if len(standing) < FINDINGS_MAX:
-        found = Standing(code, section, turn.now_us)
-        turn.state = replace(turn.state, faults=(*standing, found))
     action = fault_named(code).action
+    if len(standing) >= FINDINGS_MAX:
+        if action >= Action.STOP:
+            _stop(turn)
+        return
+    found = Standing(code, section, turn.now_us)
+    turn.state = replace(turn.state, faults=(*standing, found))
     turn.record("finding", section, DAEMON, {"code": code, "action": action.name.lower()})
     if action >= Action.STOP:
         _stop(turn)

@@ -36,6 +36,7 @@ from droptable.core.overs import Over
 from droptable.core.readiness import WISH_OF, Question, reasons
 from droptable.core.reasons import Reason, reason
 from droptable.core.take_over import forget_asker
+from droptable.core.tensions import set_dn
 from droptable.core.turn import Turn
 from droptable.sections import Section
 
@@ -44,7 +45,8 @@ VERBS = {Control.COCK: Verb.COCK, Control.LOCK: Verb.LOCK, Control.ARM: Verb.ARM
 
 def take(turn: Turn, touch: Touch) -> None:
     """What a page says of a finger, or a socket of itself."""
-    renew_by_socket(turn, touch.client)
+    if not isinstance(touch, ClientLost):
+        renew_by_socket(turn, touch.client)
     match touch:
         case Pressed():
             _press(turn, touch)
@@ -70,6 +72,8 @@ def end_what_is_over(turn: Turn) -> None:
         end_hold(turn, Over.GAP)
     elif gesture.control is Control.ARM and turn.now_us - gesture.pressed_us > ARM_HELD_MAX_US:
         end_hold(turn, Over.TOO_LONG)
+    elif _aims(gesture) and set_dn(turn.state, gesture.section) != gesture.tension_dn:
+        end_hold(turn, Over.PHASE)
 
 
 def begin_when_due(turn: Turn) -> None:
@@ -87,10 +91,15 @@ def begin_when_due(turn: Turn) -> None:
 def follow_status(turn: Turn) -> None:
     """After a STATUS: what was pressed on a section that has changed is not what is meant now."""
     gesture = turn.state.gesture
-    if gesture is None or gesture.begun or gesture.control is Control.SERIES:
+    if gesture is None or not _aims(gesture):
         return
     if turn.section(gesture.section).phase is not gesture.phase:
         end_hold(turn, Over.PHASE)
+
+
+def _aims(gesture: Gesture) -> bool:
+    """Whether it is still to be carried out, on the section as it was when it was pressed."""
+    return not gesture.begun and gesture.control is not Control.SERIES
 
 
 def deadlines(state: State) -> Iterator[int]:
@@ -134,6 +143,7 @@ def _press(turn: Turn, press: Pressed) -> None:
             turn.section(press.section).phase,
             pressed_us=turn.now_us,
             heard_us=turn.now_us,
+            tension_dn=set_dn(turn.state, press.section),
         ),
     )
     return turn.tell(press.client, intent)

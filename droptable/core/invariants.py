@@ -5,6 +5,7 @@ recorded, and only then raised.
 """
 
 from droptable.core.model import Control, Phase, Provision, State
+from droptable.core.turn import beat_flags
 
 PENDING_MAX = 4
 """A DISARM for each section and one other command."""
@@ -76,6 +77,10 @@ def _of_licences(state: State) -> tuple[Claim, ...]:
         ("a control is held although the table is stopped", held and stopped),
         ("a control is held at a foreign board", held and state.foreign),
         *_of_fingers(state, stopped=stopped),
+        (
+            "a lease is given although the board may not have lost the last one",
+            state.withdrawn and (held or beat_flags(state)[0]),
+        ),
         (
             "someone has the lease although the daemon is ending",
             state.closing and state.lease is not None,

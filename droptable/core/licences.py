@@ -1,7 +1,8 @@
 """The lease and the hold, the only licences to move: how they begin, are renewed and end. Pure.
 
 Both are in every BEAT, and the board stops by itself when one is gone: ending one is all that it
-takes to stop a motion, and the end of the lease disarms. A hold is for one motion and ends with it,
+takes to stop a motion, and the end of the lease disarms. A lease that ends and is taken again in the
+same moment would not show, so no BEAT gives the next one before a STATUS has shown the end of the last. A hold is for one motion and ends with it,
 with the lease and with the session. A gesture is the finger behind a hold: where one ends, so does
 the other. The lease is a person's word and outlives a lost session: by itself it moves nothing.
 """
@@ -30,9 +31,9 @@ def take_lease(turn: Turn, actor: str, client: int | None) -> None:
 
 
 def renew_lease(turn: Turn, actor: str) -> None:
-    """Whatever its holder asks for renews the lease."""
+    """What its holder asks for renews a lease that no socket keeps."""
     lease = turn.state.lease
-    if lease is not None and lease.holder == actor:
+    if lease is not None and lease.client is None and lease.holder == actor:
         turn.state = replace(turn.state, lease=replace(lease, renewed_us=turn.now_us))
 
 
@@ -44,12 +45,19 @@ def renew_by_socket(turn: Turn, client: int) -> None:
 
 
 def bind_lease(turn: Turn, client: int) -> None:
-    """The holder goes on at this socket; what they held at another one is let go."""
-    lease = turn.state.lease
+    """The holder goes on at this socket; what went on by another one, or by none, is ended first.
+
+    Two sockets of one name may be two people.
+    """
+    lease, state = turn.state.lease, turn.state
     if lease is None or lease.client == client:
         return
-    if lease.client is not None:
+    goes_on = state.active or state.pending or any(each.armed_until_us for each in state.sections)
+    if lease.client is not None or goes_on:
         end_hold(turn, Over.LEASE)
+        turn.record("lease_taken", None, lease.holder, {"cause": "taken along"})
+    if goes_on:
+        turn.withdraw_lease()
     turn.state = replace(turn.state, lease=replace(lease, client=client))
 
 
@@ -62,6 +70,7 @@ def end_lease(turn: Turn, why: str) -> None:
     end_series(turn, "lease ended")
     turn.keep_all(map(tensions.left, turn.state.sections))
     turn.state = replace(turn.state, lease=None)
+    turn.withdraw_lease()
     turn.record("lease_ended", None, lease.holder, {"cause": why})
 
 
@@ -90,6 +99,16 @@ def begin_hold(turn: Turn, cmd_id: int, section: Section, verb: Verb) -> None:
         pedal=gesture is not None and gesture.client is None,
     )
     turn.state = replace(turn.state, hold=hold)
+
+
+def follow_withdrawal(turn: Turn) -> None:
+    """After a STATUS: whether the board has lost the lease that was withdrawn, and all it was for."""
+    state = turn.state
+    under_way = any(each.verb in (Verb.COCK, Verb.ARM, Verb.LOCK) for each in state.pending)
+    live = state.table is None or state.table.lease_live
+    # A STATUS of this very turn was sent before the board could know.
+    if state.withdrawn and not (turn.withdrew or live or under_way or state.active):
+        turn.state = replace(state, withdrawn=False)
 
 
 def follow_hold(turn: Turn) -> None:

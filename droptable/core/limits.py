@@ -61,11 +61,17 @@ SERIES_TENSION_OFF_DN = 300
 TAKE_OVER_US = 10_000_000
 """How long the holder of the lease is asked before it goes to who asks for it."""
 
+TAKE_OVER_PAUSE_US = 30_000_000
+"""How long who was turned down does not ask again: each asking makes the table safe."""
+
 CLOSING_STOP_AFTER_US = 300_000
 """How long the daemon, ending, waits for a table to come to rest before it sends STOP."""
 
 TENSION_RETRY_US = 1_000_000
 """How long a board that did not take a tension back has before it is told again."""
+
+TENSION_TRIES_MAX = 5
+"""A board that does not take it this many times will not; a person sets it then."""
 
 ARM_RATE_US = 60_000_000
 """Arms are counted over this long."""

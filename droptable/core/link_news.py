@@ -29,7 +29,7 @@ from droptable.core.events import (
     WentStale,
 )
 from droptable.core.faults import BOARD_FOREIGN, LINK_VERSION
-from droptable.core.licences import end_hold, end_series, follow_hold
+from droptable.core.licences import end_hold, end_series, follow_hold, follow_withdrawal
 from droptable.core.limits import STATUS_STALE_US
 from droptable.core.model import Board, Health, Link, Phase, SectionState
 from droptable.core.overs import Over
@@ -79,6 +79,7 @@ def take_status(turn: Turn, heard: StatusHeard) -> None:
     turn.state = replace(turn.state, link=link, table=heard.table)
     turn.keep_all(map(_merged, turn.state.sections, heard.sections))
     follow_hold(turn)
+    follow_withdrawal(turn)
     stopping.follow_status(turn)
     tensions.follow_status(turn)
     wear.follow_status(turn)

@@ -179,6 +179,14 @@ class TakeOver:
     until_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class TurnedDown:
+    """Someone who asked for the lease and did not get it; until then they do not ask again."""
+
+    actor: str
+    until_us: int
+
+
 class Control(StrEnum):
     """What a person can hold."""
 
@@ -203,6 +211,8 @@ class Gesture:
     """The section's, when the control was pressed."""
     pressed_us: int
     heard_us: int
+    tension_dn: int | None = None
+    """What the section's tension was set to, when the control was pressed."""
     begun: bool = False
     """What it is for is on its way."""
 
@@ -268,6 +278,14 @@ class FallBack:
     section: Section
     tension_dn: int
     sent_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class FallBackTries:
+    """How often the board did not take it at each section, and when the next try may be."""
+
+    failed: tuple[int, int, int] = (0, 0, 0)
+    next_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +441,11 @@ class State:
         SectionState(),
     )
     lease: Lease | None = None
+    withdrawn: bool = False
+    """A lease was taken back, and no STATUS has shown yet that the board knows: whoever has the next
+    one is told to the board only then."""
     take_over: TakeOver | None = None
+    turned_down: tuple[TurnedDown, ...] = ()
     gesture: Gesture | None = None
     hold: Hold | None = None
     series: Series | None = None
@@ -431,6 +453,8 @@ class State:
     pending: tuple[Pending, ...] = ()
     tension_pending: TensionPending | None = None
     stop_wanted: StopWanted | None = None
+    stopped_by: frozenset[str] = frozenset()
+    """Whose STOP is in the journal; empty again when none is wanted and the table is not stopped."""
     params: Params = Params()
     events: EventLog = EventLog()
     journal_failed: bool = False
@@ -438,6 +462,7 @@ class State:
     """What stands against the table, the first cause first."""
     patient: Patient = Patient()
     fall_back: FallBack | None = None
+    fall_back_tries: FallBackTries = FallBackTries()
     calibrations: tuple[Calibration | None, Calibration | None, Calibration | None] = (
         None,
         None,

@@ -3,6 +3,9 @@
 Each check looks at one thing and says nothing when it is well; it starts from not knowing, so that a
 table of which nothing is known has reasons against everything. No check can be switched off: the
 configuration moves limits, within ranges. The board checks again by a law of its own.
+
+The gravest first: what is doubtful as a whole, what stands still for good, what passes. Of equals
+that comes first which a person has to do first: nobody sets a tension who has not the control.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +34,13 @@ from droptable.core.model import (
     Verb,
 )
 from droptable.core.reasons import Reason, reason
-from droptable.core.tension_checks import load, tension_fits, tension_is_the_patients
+from droptable.core.tension_checks import (
+    is_up,
+    load,
+    tension_holds,
+    tension_is_the_patients,
+    tension_yields,
+)
 from droptable.sections import Section
 
 
@@ -64,10 +73,41 @@ PHASES: dict[Wish, tuple[frozenset[Phase], str]] = {
     Wish.LOCK: (frozenset({Phase.COCKED, Phase.HALTED}), "COCKED or HALTED"),
     Wish.TENSION: (
         frozenset({Phase.UNKNOWN, Phase.LOCKED, Phase.COCKED, Phase.HALTED, Phase.FAULT}),
-        "rest",
+        "at rest",
     ),
 }
 """The phases in which a section can be asked for something, and what a person calls them."""
+
+SAID: dict[Phase, str] = {
+    Phase.UNKNOWN: "has not been found yet",
+    Phase.LOCKED: "is down",
+    Phase.COCKING: "is on its way up",
+    Phase.COCKED: "is up",
+    Phase.ARMED: "is armed",
+    Phase.DROPPING: "is falling",
+    Phase.DROPPED: "has just fallen",
+    Phase.LOWERING: "is on its way down",
+    Phase.HALTED: "stands half-way",
+    Phase.FAULT: "is in fault",
+    Phase.SECURING: "is being pinned",
+}
+"""What a phase means to whoever stands beside the table."""
+
+DONE: dict[Wish, str] = {
+    Wish.COCK: "raised",
+    Wish.ARM: "armed",
+    Wish.LOCK: "lowered",
+    Wish.TENSION: "given a tension",
+}
+"""What cannot be done with it."""
+
+WAYS: dict[Wish, str] = {
+    Wish.COCK: "Lower it by LOCK, or let it come to rest",
+    Wish.ARM: "Raise it by COCK",
+    Wish.LOCK: "Raise it by COCK, or let it come to rest",
+    Wish.TENSION: "Let it come to rest",
+}
+"""How a person gets it to where it can be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +186,7 @@ def _slow(question: Question) -> Found:
 
 
 def _latched(question: Question) -> Found:
-    """A section of its own trouble; the others may be lowered, and nothing else."""
+    """Nothing is raised or armed; what has no trouble of its own may be lowered."""
     return tuple(
         _standing("LATCHED", each)
         for each in question.state.faults
@@ -157,10 +197,17 @@ def _latched(question: Question) -> Found:
 
 def _cause_stands(question: Question) -> Found:
     return tuple(
-        _standing("CAUSE_STANDS", each)
-        for each in question.state.faults
-        if fault_named(each.code).action >= Action.STOP
+        _standing("CAUSE_STANDS", each) for each in question.state.faults if _keeps_the_stop(each)
     )
+
+
+def _keeps_the_stop(standing: Standing) -> bool:
+    """A latch of one section does not: under it the others can be lowered, which nobody can under STOP.
+
+    A latch of the whole table does: nothing can be done beside it.
+    """
+    action = fault_named(standing.code).action
+    return action is Action.STOP or (action is Action.LATCH and standing.section is None)
 
 
 def _standing(code: str, standing: Standing) -> Reason:
@@ -252,10 +299,11 @@ def _phase(question: Question) -> Found:
     # A section in FAULT has a reason of its own, and clearing comes before anything else.
     if phase in allowed or phase is Phase.FAULT:
         return WELL
-    at, wish = question.section.label, question.wish.value
+    at, wish = question.section.label, question.wish
     known = phase is not Phase.UNKNOWN
-    remedy = f"Bring it to {name}" if known else f"Home it (`droptable home {at}`)"
-    return (reason("PHASE", at, phase.name, wish, remedy=(remedy,)),)
+    way = f"{WAYS[wish]}: it has to be {name}"
+    remedy = way if known else f"Press HOME at it, or `droptable home {at}`"
+    return (reason("PHASE", at, SAID[phase], phase.name, DONE[wish], remedy=(remedy,)),)
 
 
 def _is_armed(question: Question) -> Found:
@@ -265,8 +313,8 @@ def _is_armed(question: Question) -> Found:
 
 
 def _is_unknown(question: Question) -> Found:
-    phase = question.target.phase
-    if phase not in (Phase.UNKNOWN, Phase.FAULT):
+    phase, known = question.target.phase, not question.target.restarted
+    if known and phase not in (Phase.UNKNOWN, Phase.FAULT):
         return (reason("NOT_UNKNOWN", question.section.label, phase.name),)
     return WELL
 
@@ -321,13 +369,25 @@ def _calibration(question: Question) -> Found:
     return WELL
 
 
+def _withdraws(question: Question) -> bool:
+    """Whether the section could fall by it: LOCK of one that is not up begins where it hangs anyway."""
+    return question.wish is not Wish.LOCK or is_up(question.target)
+
+
 def _load(question: Question) -> Found:
-    return load(question.state, question.section)
+    return load(question.state, question.section) if _withdraws(question) else WELL
 
 
-def _tension(question: Question) -> Found:
-    state, at = question.state, question.section
-    return (*tension_is_the_patients(state, at), *tension_fits(state, at))
+def _tension_owner(question: Question) -> Found:
+    return tension_is_the_patients(question.state, question.section)
+
+
+def _tension_holds(question: Question) -> Found:
+    return tension_holds(question.state, question.section) if _withdraws(question) else WELL
+
+
+def _tension_yields(question: Question) -> Found:
+    return tension_yields(question.state, question.section)
 
 
 def _maintenance(question: Question) -> Found:
@@ -390,9 +450,12 @@ def _busy(question: Question) -> Found:
     elif wish is Wish.TENSION:
         busy = state.tension_pending is not None
     else:
-        busy = bool(state.pending) or (wish in _MOTION and state.hold is not None)
-        # What is armed has the tension that was looked at, not one that is on its way.
-        busy = busy or (wish is Wish.ARM and state.tension_pending is not None)
+        # Until the board is seen to have lost the last lease, nobody moves anything by the next.
+        taken = state.hold is not None or (state.withdrawn and state.lease is not None)
+        busy = bool(state.pending) or (wish in _MOTION and taken)
+        # What moves has the tension that was looked at, not one that is on its way.
+        on_its_way = state.tension_pending is not None or state.fall_back is not None
+        busy = busy or (wish in _MOTION and on_its_way)
     return (reason("BUSY"),) if busy else WELL
 
 
@@ -464,14 +527,16 @@ CHECKS: tuple[tuple[Check, frozenset[Wish]], ...] = (
     (_coil, _UP),
     (_rate, frozenset({Wish.ARM})),
     (_maintenance, _MOTION),
-    (_params, _MOTION),
-    (_calibration, _UP),
-    (_load, frozenset({Wish.ARM})),
-    (_tension, frozenset({Wish.ARM})),
-    (_tensions_known, frozenset({Wish.TENSION})),
     (_role, _RESTRAINED),
     (_lease, _RESTRAINED - {Wish.HOME}),
-    (_take_over, _MOTION | {Wish.RESET_STOP}),
+    (_take_over, _MOTION | {Wish.RESET_STOP, Wish.TENSION}),
+    (_params, _MOTION),
+    (_calibration, _UP),
+    (_load, _MOTION | {Wish.HOME}),
+    (_tension_owner, frozenset({Wish.ARM})),
+    (_tension_holds, _MOTION),
+    (_tension_yields, frozenset({Wish.ARM})),
+    (_tensions_known, frozenset({Wish.TENSION})),
     (_held, frozenset({Wish.RESET_STOP})),
     (_cli_motion, _MOTION),
     (_slow, _MOTION),

@@ -58,7 +58,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "BOARD_RESTARTED": Entry(
         "The board restarted, and nobody has looked at the {} section since.",
-        "Look at the table, then home it (`droptable home {}`).",
+        "Look at the table, then press HOME at it, or `droptable home {}`.",
         "A restart in the middle of something leaves the table anywhere; somebody has to "
         "look. It is not the same as a new session, which passes by itself.",
     ),
@@ -86,7 +86,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "STOP_LATCHED": Entry(
         "The table is stopped.",
-        "Remove the cause, then reset the stop: `droptable reset`.",
+        "Remove the cause, then press Reset STOP, or `droptable reset`.",
         "A stop stays until a person takes it back.",
     ),
     "CAUSE_STANDS": Entry(
@@ -96,7 +96,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "ESTOP_OPEN": Entry(
         "The e-stop chain is open.",
-        "Release the red button, then reset the stop.",
+        "Release the red button, then press Reset STOP, or `droptable reset`.",
         "No coil has power, and somebody pressed the button for a reason.",
     ),
     "JOURNAL_FAILED": Entry(
@@ -133,7 +133,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "FAULT": Entry(
         "The {} section is in FAULT: {}.",
-        "Remove its cause, then clear the fault.",
+        "Remove its cause, then press CLEAR FAULT, or `droptable clear-fault`.",
         "The board found the section, or one beside it, not as it should be.",
     ),
     "FAULT_NEEDS_TECHNICIAN": Entry(
@@ -162,8 +162,8 @@ ENTRIES: dict[str, Entry] = {
         "Homing looks where a section is; that is known.",
     ),
     "PHASE": Entry(
-        "The {} section is {}; that does not allow to {}.",
-        "{} first.",
+        "The {} section {} ({}), so it cannot be {} now.",
+        "{}.",
         "Each action begins in the phases that the board's own table has for it.",
     ),
     "SENSORS_DISAGREE": Entry(
@@ -200,7 +200,8 @@ ENTRIES: dict[str, Entry] = {
     "LOAD_UNKNOWN": Entry(
         "What presses on the {} section is not known.",
         "Check its load cell and the cable.",
-        "Without the load nobody can tell whether the tension suits it.",
+        "Without the load nobody can tell whether the tension holds it. Whoever lies on it when it "
+        "is up gets off where it is: its pin holds it.",
     ),
     "TENSION_RANGE": Entry(
         "{} N is not a tension that this section may have.",
@@ -209,13 +210,13 @@ ENTRIES: dict[str, Entry] = {
     ),
     "TENSION_LEFT": Entry(
         "The {} section has the last patient's tension.",
-        "Wait until it has fallen back to {} N, then set the patient's.",
-        "A tension that was set for somebody else looks right and is not; it falls back "
-        "to the middle of the range.",
+        "Set this patient's; left alone it falls back to {} N when the section is down.",
+        "A tension that was set for somebody else looks right and is not; it falls back to the "
+        "middle of the range, and not under somebody who lies there raised.",
     ),
     "TENSION_UNCONFIRMED": Entry(
         "Nobody has set the {} section's tension for this patient.",
-        "Set it, to the same value or another, while you have the control.",
+        "Press Confirm, or set another, while you have the control.",
         "Whoever arms a section answers for its tension, for this patient: that ends with "
         "the lease, and when the table was empty for a while.",
     ),
@@ -224,16 +225,29 @@ ENTRIES: dict[str, Entry] = {
         "Wait until it is reached; if it is not, set it again and check the drive.",
         "With another tension than the one that was set the section falls too soon, or not at all.",
     ),
+    "TENSION_UNKNOWN": Entry(
+        "What the {} section's tension is set to is not known.",
+        "Set it.",
+        "A tension that nobody knows may not hold who lies there once the pin is out. It is not "
+        "known when the board's answer was lost, or when it is set by hand and nobody has said to "
+        "what.",
+    ),
     "TENSION_LOW": Entry(
         "A tension of {} N does not hold the {} section: {} N press on it.",
-        "Set more than {} N.",
+        "Set more than {} N first.",
         "A tension that does not exceed the load lets the section fall as soon as the pin "
-        "is out, without any thrust.",
+        "is out, without any thrust: at the top of its way up, when it is armed, and when it is "
+        "to be lowered.",
     ),
     "TENSION_HIGH": Entry(
         "A tension of {} N is too much for the {} section: {} N press on it.",
         "Set at most {} N.",
         "So much more than the load takes a thrust that hurts, or the section does not fall.",
+    ),
+    "NOBODY_LIES": Entry(
+        "Nobody lies on the {} section, and its tension of {} N is meant for somebody.",
+        "Let the patient lie down; to try it without one, set at most {} N.",
+        "What is too much is so much more than the load, and there is none.",
     ),
     "MAINTENANCE": Entry(
         "The table is in maintenance mode.",
@@ -247,7 +261,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "LEASE_NONE": Entry(
         "Nobody has the control of the table.",
-        "Take the control first.",
+        "Press Take control first, or `droptable lease take`.",
         "One person moves the table, and everybody sees who.",
     ),
     "LEASE_HELD": Entry(
@@ -264,6 +278,17 @@ ENTRIES: dict[str, Entry] = {
         "{} asks for the control of the table.",
         "Wait until it is decided who has it; its holder may give or keep it.",
         "While two people want the control, nobody uses it.",
+    ),
+    "TAKE_OVER_PAUSE": Entry(
+        "The control was asked for a moment ago, and not given.",
+        "Speak with whoever has it; ask again in {} s.",
+        "Each time that it is asked for the table is made safe; nobody is to interrupt again and "
+        "again. STOP can be had at any time.",
+    ),
+    "PAGE_GONE": Entry(
+        "The page that asks is not there any more.",
+        "Ask again from a page that is open.",
+        "A control that is given to nobody moves nothing and hinders everybody.",
     ),
     "TAKE_OVER_NONE": Entry(
         "Nobody asks you for the control of the table.",

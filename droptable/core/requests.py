@@ -2,6 +2,7 @@
 
 from droptable.core import findings, series, take_over
 from droptable.core.commands import send_command, send_tension
+from droptable.core.effects import Answer
 from droptable.core.events import (
     AnswerTakeOver,
     Asked,
@@ -16,17 +17,23 @@ from droptable.core.events import (
     TakeLease,
     TakeOverLease,
 )
-from droptable.core.licences import bind_lease, end_lease, renew_lease, take_lease
+from droptable.core.licences import (
+    bind_lease,
+    end_lease,
+    renew_by_socket,
+    renew_lease,
+    take_lease,
+)
 from droptable.core.model import Phase, State, Verb
 from droptable.core.readiness import WISH_OF, Question, Wish, reasons, role_against
 from droptable.core.reasons import Reason, reason
+from droptable.core.tension_checks import against_setting
 from droptable.core.turn import Turn
 from droptable.sections import Section
 
 
 def take(turn: Turn, asked: Asked) -> None:
     """Answer `asked`, now or when the board has answered."""
-    renew_lease(turn, asked.actor)
     match asked.action:
         case TakeLease(client=client):
             _take_lease(turn, asked, client)
@@ -40,6 +47,12 @@ def take(turn: Turn, asked: Asked) -> None:
             series.take(turn, asked, action)
         case Do() | ResetStop() | SetTension() as action:
             _take_action(turn, asked, action)
+    refused = any(
+        isinstance(each, Answer) and each.request == asked.request and each.reasons
+        for each in turn.effects
+    )
+    if not refused:
+        renew_lease(turn, asked.actor)
 
 
 def _take_lease(turn: Turn, asked: Asked, client: int | None) -> None:
@@ -53,6 +66,7 @@ def _take_lease(turn: Turn, asked: Asked, client: int | None) -> None:
         take_lease(turn, asked.actor, client)
     elif client is not None:
         bind_lease(turn, client)
+        renew_by_socket(turn, client)
     return turn.answer(asked.request)
 
 
@@ -70,6 +84,9 @@ def _take_action(turn: Turn, asked: Asked, action: Do | ResetStop | SetTension) 
         case Do(verb=Verb.CLEAR_FAULT, section=section) if not _in_fault(turn, section):
             findings.take_cleared(turn, section)
             return turn.answer(asked.request)
+        case Do(verb=Verb.HOME, section=section) if _is_known(turn, section):
+            findings.take_homed(turn, section)
+            return turn.answer(asked.request)
         case Do(verb=verb, section=section):
             return send_command(turn, asked.request, verb, section)
         case ResetStop():
@@ -83,6 +100,11 @@ def _in_fault(turn: Turn, section: Section) -> bool:
     return turn.section(section).phase is Phase.FAULT
 
 
+def _is_known(turn: Turn, section: Section) -> bool:
+    """Whether the board has nothing to look for; that somebody looks is all that is wanted then."""
+    return turn.section(section).phase is not Phase.UNKNOWN
+
+
 def _against(turn: Turn, asked: Asked, action: Do | ResetStop | SetTension) -> tuple[Reason, ...]:
     wish, section = _subject(action)
     question = Question(
@@ -90,7 +112,9 @@ def _against(turn: Turn, asked: Asked, action: Do | ResetStop | SetTension) -> t
     )
     found = (*_held(turn.state, action), *reasons(question))
     if isinstance(action, SetTension):
-        return (*found, *_tension_range(turn.state, action))
+        at, wanted_dn = action.section, action.tension_dn
+        in_range = _tension_range(turn.state, action)
+        return (*found, *in_range, *against_setting(turn.state, at, wanted_dn))
     return found
 
 

@@ -111,6 +111,7 @@ def _pass_time(turn: Turn) -> None:
     series.end_what_is_over(turn)
     link_news.go_stale_when_silent(turn)
     commands.give_up_what_is_late(turn)
+    tensions.give_up_when_late(turn)
     tensions.leave_when_the_patient_has(turn)
     stopping.send_again_when_due(turn)
     stopping.stop_when_restless(turn)
@@ -184,6 +185,7 @@ def _take_board_news(turn: Turn, news: BoardNews) -> None:
             stopping.take_answer(turn, news)
             commands.take_result(turn, news)
             provision.take_result(turn, news)
+            tensions.take_result(turn, news)
         case ParamHeard():
             provision.take_param(turn, news)
             commands.take_param(turn, news)

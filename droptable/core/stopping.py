@@ -22,11 +22,17 @@ def at_rest(state: State) -> bool:
 
 
 def stop(turn: Turn, source: str) -> None:
-    """Someone wants STOP: now, and whatever was wanted before."""
+    """Someone wants STOP: now, and whatever was wanted before.
+
+    It is sent each time; the journal has it once from each source, until the stop is over. Anybody may
+    ask for it as often as they like, and that must not fill a disk.
+    """
     _send(turn, turn.take_cmd_id())
     end_hold(turn, Over.STOP)
     end_series(turn, "stop")
-    turn.record("stop_requested", None, source, {})
+    if source not in turn.state.stopped_by:
+        turn.state = replace(turn.state, stopped_by=turn.state.stopped_by | {source})
+        turn.record("stop_requested", None, source, {})
 
 
 def send_again(turn: Turn) -> None:
@@ -62,6 +68,8 @@ def forget_answer(turn: Turn) -> None:
 def follow_status(turn: Turn) -> None:
     """After a STATUS: a stop ends every hold, and confirms the STOP that was answered before it."""
     table, wanted = turn.state.table, turn.state.stop_wanted
+    if table is not None and not table.stopped and wanted is None and turn.state.stopped_by:
+        turn.state = replace(turn.state, stopped_by=frozenset())
     if table is None or not table.stopped:
         return
     end_hold(turn, Over.STOP)

@@ -23,14 +23,15 @@ BOARD = "board"
 def beat_flags(state: State) -> tuple[bool, bool]:
     """What every BEAT says: whether the lease is live, and whether someone holds the control.
 
-    A board that is not heard may still hear: nothing goes on there that nobody sees. The board sees
+    A board that is not heard may still hear: nothing goes on there that nobody sees. What was armed
+    under one lease is not handed on with the next, even if a BEAT between them was lost. The board sees
     the pedal by itself. So that a finger that went up ends what it began although a foot is on the
     pedal, the lease is not told while anything goes on that nobody here holds.
     """
     if state.lease is None or not state.believed:
         return False, False
     hindered = state.closing or state.link.slow or state.foreign or state.take_over is not None
-    lease = not hindered and not _astray(state)
+    lease = not hindered and not state.withdrawn and not _astray(state)
     return lease, lease and state.hold is not None and not state.hold.pedal
 
 
@@ -61,6 +62,7 @@ class Turn:
         self.state = state
         self.now_us = now_us
         self.effects: list[Effect] = []
+        self.withdrew = False
         self._beat = beat_flags(state)
 
     # Effects
@@ -97,6 +99,11 @@ class Turn:
             self.effects.append(SetBeat(*beat))
 
     # State
+
+    def withdraw_lease(self) -> None:
+        """No BEAT gives a lease, to whomever, until the board is seen to have lost the last one."""
+        self.withdrew = True
+        self.state = replace(self.state, withdrawn=True)
 
     def take_cmd_id(self) -> int:
         """A number that nothing under way has: 1 to 65535, and from the start again."""

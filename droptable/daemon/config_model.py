@@ -444,6 +444,9 @@ class GpioKeys(Keys):
         None, "The core that the board's loop runs on", unit="core", at_least=0, at_most=255
     )
     lock_memory: bool = key(True, "Whether the board's memory is locked, where it may be")
+    freeze_collector: bool = key(
+        True, "Whether the garbage collector leaves alone what lives when the board's loop begins"
+    )
 
     def pin_plan(self) -> PinPlan:
         """The pins as the board's own process takes them."""

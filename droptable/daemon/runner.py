@@ -16,7 +16,7 @@ from droptable.core import effects as do
 from droptable.core import events as ev
 from droptable.core import invariants, model
 from droptable.core.limits import Settings
-from droptable.core.reasons import Reason
+from droptable.core.reasons import Reason, reason
 from droptable.core.step import at_rest, step, wake_us
 from droptable.daemon.clock import Clock
 from droptable.daemon.connection import Connection, Opener
@@ -35,6 +35,12 @@ RETRY_RECORD_US = 1_000_000
 
 JOURNAL_STUCK_US = 20_000_000
 """A disk that has not answered for so long hangs; a service manager may try a new start."""
+
+JOURNAL_SLOW_US = 1_000_000
+"""A commit takes milliseconds; a journal that has not answered for so long counts as one that fails."""
+
+RECORDING_MAX = 1024
+"""How many records may wait for the journal's answer; one more is as good as refused."""
 
 UNRECORDED_MAX = 256
 """How many events wait here for a journal that cannot be written; the board's wait there as well."""
@@ -95,9 +101,11 @@ class Runner:
         self._recording: deque[_Recording] = deque()
         self._unrecorded: dict[tuple[int, int], do.Record] = {}
         self._retry: asyncio.TimerHandle | None = None
+        self._slow: asyncio.TimerHandle | None = None
         self._rested = asyncio.Event()
         self._broken = asyncio.Event()
         self._error: Exception | None = None
+        self._lapsed = False
         self._claimed: tuple[str, ...] = ()
         self._last_kept = 0
 
@@ -123,6 +131,8 @@ class Runner:
 
     async def ask(self, actor: str, action: ev.Action) -> tuple[Reason, ...]:
         """Do `action` for `actor`; gives every reason why it was refused, none when it was done."""
+        if isinstance(action, ev.TakeLease | ev.TakeOverLease) and not self._is_there(action):
+            return (reason("PAGE_GONE"),)
         self._last_request += 1
         request = self._last_request
         answer: asyncio.Future[tuple[Reason, ...]] = asyncio.get_running_loop().create_future()
@@ -132,6 +142,9 @@ class Runner:
             return await answer
         finally:
             del self._requests[request]
+
+    def _is_there(self, asked: ev.TakeLease | ev.TakeOverLease) -> bool:
+        return asked.client is None or asked.client in self._fingers
 
     def join(self, tell: Callable[[do.Tell], None]) -> int:
         """A number for a socket that will speak of fingers; `tell` hears what becomes of them.
@@ -180,7 +193,7 @@ class Runner:
         except TimeoutError:
             return False
         finally:
-            for timer in (self._timer, self._retry):
+            for timer in (self._timer, self._retry, self._slow):
                 if timer is not None:
                     timer.cancel()
         return True
@@ -240,18 +253,32 @@ class Runner:
         try:
             state, wanted = step(before, event, now_us)
         except Exception as error:
+            self._make_safe()
             self._witness(before, event, now_us, error)
             raise
         if state.link.health is not before.link.health:
             log.info("board link", health=state.link.health.value)
         self.state = state
         try:
-            for effect in wanted:
-                self._carry_out(effect)
-        finally:
-            # After the deeds: nothing of the table waits for it to be written down.
-            self._witness(before, event, now_us, wanted)
+            try:
+                for effect in wanted:
+                    self._carry_out(effect)
+            finally:
+                # After the deeds: nothing of the table waits for it to be written down.
+                self._witness(before, event, now_us, wanted)
+        except Exception:
+            self._make_safe()
+            raise
         self._check()
+
+    def _make_safe(self) -> None:
+        """Whatever broke: STOP, and from now on no BEAT that lets anything go on."""
+        self._lapsed = True
+        try:
+            self.connection.send_stop(0)
+        finally:
+            self.connection.set_beat(lease=False, hold=False)
+            self.connection.flush()
 
     def _check(self) -> None:
         """A broken invariant first commands safe, then is recorded, then raised: once, as by then
@@ -259,8 +286,12 @@ class Runner:
         """
         broken = () if self._error is not None else invariants.broken(self.state)
         claims = invariants.board_broken(self.state)
-        if broken or (claims and claims != self._claimed):
+        doubted = bool(claims) and claims != self._claimed
+        if broken:
+            self._make_safe()
+        elif doubted:
             self.connection.send_stop(0)
+        if broken or doubted:
             self._happened.append(ev.StopAsked("daemon"))
             self.record("invariant_broken", {"what": "; ".join((*broken, *claims))})
         self._claimed = claims
@@ -287,7 +318,8 @@ class Runner:
             case do.SendStop(cmd_id=cmd_id):
                 self.connection.send_stop(cmd_id)
             case do.SetBeat(lease=lease, hold=hold):
-                self.connection.set_beat(lease=lease, hold=hold)
+                lapsed = self._lapsed
+                self.connection.set_beat(lease=lease and not lapsed, hold=hold and not lapsed)
             case do.ReopenSession():
                 self.connection.reopen()
             case do.Record():
@@ -327,6 +359,9 @@ class Runner:
             waiting.set_result(answer.reasons)
 
     def _do_record(self, record: do.Record) -> None:
+        if len(self._recording) >= RECORDING_MAX:
+            self._not_recorded(record)
+            return
         section = None if record.section is None else record.section.label
         heard = record.heard
         board = None if heard is None else BoardRef(heard.boot_id, heard.event_seq)
@@ -334,12 +369,36 @@ class Runner:
         recorded = self._journal.append(draft)
         self._recording.append(_Recording(record, recorded, self._clock.monotonic_us()))
         recorded.add_done_callback(self._take_outcomes)
+        if self._slow is None:
+            self._look_again_at_us(self._clock.monotonic_us() + JOURNAL_SLOW_US)
 
-    def _take_outcomes(self, _: "asyncio.Future[Event]") -> None:
+    def _look_again_at_us(self, at_us: int) -> None:
+        self._slow = self._clock.call_at_us(at_us, self._look_at_the_journal)
+
+    def _look_at_the_journal(self) -> None:
+        """A journal that does not answer is not better than one that refuses."""
+        self._slow = None
+        if not self._recording:
+            return
+        now_us, slow_us = self._clock.monotonic_us(), self._recording[0].since_us + JOURNAL_SLOW_US
+        if now_us >= slow_us:
+            self._fail_journal("the journal does not answer")
+        self._look_again_at_us(slow_us if now_us < slow_us else now_us + JOURNAL_SLOW_US)
+
+    def _fail_journal(self, why: str) -> None:
+        """Told once, and at once: no record that is older is waited for."""
+        if not self.state.journal_failed:
+            log.error(why)
+            self._take(ev.JournalHealth(failed=True))
+
+    def _take_outcomes(self, told: "asyncio.Future[Event]") -> None:
         """Take what became of the records in their own order, in whatever order it is told.
 
-        The board's events are acknowledged in order: one that overtook another would never be.
+        The board's events are acknowledged in order: one that overtook another would never be. That
+        one was refused is not waited with.
         """
+        if not told.cancelled() and isinstance(error := told.exception(), DroptableError):
+            self._fail_journal(str(error))
         while self._recording and self._recording[0].outcome.done():
             oldest = self._recording.popleft()
             self._recorded(oldest.record, oldest.outcome)
@@ -358,8 +417,11 @@ class Runner:
             return
         if not isinstance(error, DroptableError):
             raise error
-        if not self.state.journal_failed:
-            log.error(str(error))
+        self._not_recorded(record)
+
+    def _not_recorded(self, record: do.Record) -> None:
+        """Keep it, have the board keep it too, and try again."""
+        heard = record.heard
         self._keep_for_later(record)
         if heard is not None:
             self._take(ev.CommitFailed(heard.boot_id, heard.event_seq))

@@ -86,7 +86,7 @@ def reasons_shown(found: tuple[Reason, ...]) -> tuple[ReasonShown, ...]:
 @lru_cache(maxsize=512)
 def _reason(found: Reason) -> ReasonShown:
     """The same few are shown again and again: making them is most of the work of a snapshot."""
-    return ReasonShown(code=found.code, text=found.text, remedy=found.remedy)
+    return ReasonShown(code=found.code, text=found.text, remedy=found.remedy, doc=found.doc)
 
 
 def ready_shown(state: State, section: Section, now_us: int) -> ReadyShown:

@@ -23,6 +23,7 @@ class ReasonShown(Shown):
     code: str = Field(description="Stable name, such as LINK_STALE")
     text: str = Field(description="One sentence for a person")
     remedy: str = Field(description="What to do about it")
+    doc: str = Field(description="Where it is documented, from the root of the repository")
 
 
 class TensionShown(Shown):

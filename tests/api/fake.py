@@ -26,18 +26,28 @@ from droptable.daemon.snapshot import (
 from droptable.sections import Section
 
 NO_LEASE = ReasonShown(
-    code="NO_LEASE", text="Nobody has control of the table.", remedy="Take control first."
+    code="NO_LEASE",
+    text="Nobody has control of the table.",
+    remedy="Take control first.",
+    doc="docs/reasons.md#no_lease",
 )
 OTHER_LEASE = ReasonShown(
-    code="LEASE_HELD", text="Anna has control of the table.", remedy="Ask Anna to give it back."
+    code="LEASE_HELD",
+    text="Anna has control of the table.",
+    remedy="Ask Anna to give it back.",
+    doc="docs/reasons.md#lease_held",
 )
 NOT_COCKED = ReasonShown(
-    code="WRONG_PHASE", text="The section is not cocked.", remedy="Cock it first."
+    code="WRONG_PHASE",
+    text="The section is not cocked.",
+    remedy="Cock it first.",
+    doc="docs/reasons.md#wrong_phase",
 )
 NOT_CONFIRMED = ReasonShown(
     code="TENSION_UNCONFIRMED",
     text="The tension has not been set for this patient.",
     remedy="Set the tension.",
+    doc="docs/reasons.md#tension_unconfirmed",
 )
 PIN_STUCK_IN = FaultShown(
     code="PIN_STUCK_IN",

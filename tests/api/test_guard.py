@@ -71,7 +71,6 @@ def test_the_host_of_an_authority(authority: str, host: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/stop"),
         ("POST", "/lease"),
         ("DELETE", "/lease"),
         ("PUT", "/sections/lumbar/tension"),
@@ -83,6 +82,36 @@ async def test_a_page_of_another_site_can_change_nothing(
 ) -> None:
     answer = await client.request(method, f"/api/v1{path}", headers={"Origin": origin})
     assert (answer.status_code, answer.json()["code"]) == (403, "FOREIGN_ORIGIN")
+    assert gateway.asked == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": ""},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null", "Host": "evil.example"},
+        {"Content-Length": "99999999"},
+    ],
+    ids=str,
+)
+async def test_a_stop_passes_the_guard_whoever_sends_it(
+    gateway: FakeGateway, client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    answer = await client.post("/api/v1/stop", headers=headers)
+    assert (answer.status_code, answer.json()) == (200, {"stop_sent": True})
+    assert gateway.asked == [("stop", "http")]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/stop/reset", "/api/v1/stop/", "/api/v1//stop"])
+async def test_nothing_but_a_stop_passes_it(
+    gateway: FakeGateway, client: httpx.AsyncClient, path: str
+) -> None:
+    for headers, status in [({"Host": "evil.example"}, 421), ({"Origin": "null"}, 403)]:
+        assert (await client.post(path, headers=headers)).status_code == status
+    answer = await client.get("/api/v1/stop", headers={"Host": "evil.example"})
+    assert answer.status_code == 421
     assert gateway.asked == []
 
 

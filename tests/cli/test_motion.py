@@ -244,7 +244,17 @@ def test_tension_is_set_in_newton(
 ) -> None:
     told = droptable("tension", "lumbar", "310.5", "--json")
     assert told.document["newton"] == 310.5
+    assert "falls back" in told.err
     assert next(each for each in table.asked if each[0] == "set_tension")[2] == 310.5
+
+
+def test_a_tension_that_a_held_lease_keeps_is_not_said_to_fall_back(
+    droptable: Command, table: ScriptedTable
+) -> None:
+    table.hold_lease("local")
+    told = droptable("tension", "lumbar", "310.5")
+    assert (told.code, told.out) == (ExitCode.DONE, "lumbar tension 310.5 N\n")
+    assert "falls back" not in told.err
 
 
 @pytest.mark.parametrize("newton", ["-1", "1001", "much"])

@@ -20,6 +20,7 @@ from droptable.core.limits import (
     Settings,
 )
 from droptable.core.model import (
+    ACTIVE,
     HELD_PHASES,
     Board,
     Calibration,
@@ -134,6 +135,7 @@ class Bench:
         self.phases = [Phase.LOCKED] * 3
         self.table = TABLE
         self.beat = beat_flags(self.state)
+        self.withdrawn = False
         self.values: dict[tuple[int, int], int] = dict(COMPLETE)
 
     # Steps
@@ -167,6 +169,7 @@ class Bench:
                     pass
         assert self.beat == beat_flags(self.state)
         self._check_fingers()
+        self._check_withdrawn(event)
 
     def _check_arm(self, event: ev.Event, before: State, sent: do.SendCommand) -> None:
         match event:
@@ -214,6 +217,19 @@ class Bench:
         assert gesture.control in controls[sent.verb]
         assert gesture.section is sent.section
         assert self.now_us - gesture.pressed_us >= 500 * MS
+
+    def _check_withdrawn(self, event: ev.Event) -> None:
+        """What was armed under one lease is not handed on with the next."""
+        state = self.state
+        if isinstance(event, ev.StatusHeard):
+            moves = any(each.phase in ACTIVE for each in state.sections)
+            under_way = any(each.verb in (Verb.COCK, Verb.ARM, Verb.LOCK) for each in state.pending)
+            if not (event.table.lease_live or moves or under_way):
+                self.withdrawn = False
+        if {"lease_ended", "take_over_asked"} & set(self.recorded()):
+            self.withdrawn = True
+        if self.withdrawn:
+            assert self.beat == (False, False), "a lease is handed on unseen"
 
     def _check_fingers(self) -> None:
         """No finger counts that is not heard of, and nothing goes on that nobody holds."""

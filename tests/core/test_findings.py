@@ -193,6 +193,41 @@ def test_a_refused_homing_is_no_look() -> None:
     assert "BOARD_RESTARTED" in bench.codes(Wish.COCK, PELVIC)
 
 
+def test_a_homing_whose_answer_was_lost_is_not_asked_of_the_board_again() -> None:
+    bench = Bench().ready()
+    bench.open(board(boot_id=2), restarted=True)
+    bench.phases = [Phase.UNKNOWN] * 3
+    bench.take(ev.RoundTrip(1))
+    bench.heard_for(200_000)
+    for at in Section:
+        bench.sent(ev.Do(Verb.HOME, at))
+        bench.phase(at, Phase.LOCKED)
+        bench.heard_for(400_000)
+        assert "BOARD_RESTARTED" in bench.codes(Wish.COCK, at)
+        assert bench.ask(ev.Do(Verb.HOME, at)) == ()
+        assert bench.found(do.SendCommand) == []
+        assert "BOARD_RESTARTED" not in bench.codes(Wish.COCK, at)
+    assert standing(bench) == []
+    assert bench.refused(ev.Do(Verb.HOME, PELVIC)) == ["NOT_UNKNOWN"]
+
+
+def test_whoever_lies_raised_beside_a_fault_that_latches_is_lowered() -> None:
+    bench = Bench().ready(Phase.COCKED)
+    say(bench, PELVIC, 7)
+    stop = bench.one(do.SendStop)
+    bench.result(stop.cmd_id)
+    bench.table = replace(bench.table, stopped=True)
+    say(bench, PELVIC, 7)
+    assert "STOP_LATCHED" in bench.codes(Wish.LOCK)
+    bench.result(bench.sent(ev.ResetStop()).cmd_id)
+    bench.table = replace(bench.table, stopped=False)
+    say(bench, PELVIC, 7)
+    assert bench.found(do.SendStop) == []
+    assert bench.codes(Wish.LOCK) == []
+    assert "LATCHED" in bench.codes(Wish.COCK, LUMBAR)
+    assert "LATCHED" in bench.codes(Wish.ARM)
+
+
 def test_a_foreign_board_and_another_version_stand_until_they_are_gone() -> None:
     bench = Bench(settings("BENCH001"))
     bench.open(board(hw_id="OTHER001"))
@@ -214,6 +249,17 @@ def test_so_many_causes_are_kept_and_no_more() -> None:
         say(bench, PELVIC, number)
     assert len(bench.state.faults) == FINDINGS_MAX
     assert standing(bench)[0] == ("FAULT_100", PELVIC)
+    bench.result(bench.ever(do.SendStop)[-1].cmd_id)
+    bench.status(stopped=True)
+    # Whatever the reset was for, another fault that nobody knows stops the table again.
+    bench.table = replace(bench.table, stopped=False)
+    say(bench, PELVIC, 99)
+    assert (bench.recorded(), len(bench.found(do.SendStop))) == (["stop_requested"], 1)
+    bench.result(bench.one(do.SendStop).cmd_id)
+    bench.table = replace(bench.table, stopped=True)
+    for _ in range(3):
+        say(bench, PELVIC, 99)
+        assert (bench.recorded(), bench.found(do.SendStop)) == ([], [])
 
 
 def test_a_code_that_nobody_knows_is_the_gravest() -> None:

@@ -481,12 +481,56 @@ def test_a_lost_socket_leaves_the_lease_to_its_time() -> None:
 
 def test_who_comes_back_in_time_with_another_socket_goes_on() -> None:
     bench = ready(Control.ARM)
-    bench.arm()
     bench.take(ev.ClientLost(PAGE))
     assert bench.ask(ev.TakeLease(OTHER_PAGE)) == ()
+    assert bench.recorded() == []
     assert bench.beat == (True, False)
     assert bench.state.lease is not None
     assert bench.state.lease.client == OTHER_PAGE
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost socket", "second tablet"])
+def test_what_is_armed_is_not_taken_along_to_another_socket(*, lost: bool) -> None:
+    bench = ready(Control.ARM)
+    bench.arm()
+    if lost:
+        bench.take(ev.ClientLost(PAGE))
+    assert bench.ask(ev.TakeLease(OTHER_PAGE)) == ()
+    assert bench.beat == (False, False)
+    assert [record.data for record in bench.found(do.Record)] == [{"cause": "taken along"}]
+    bench.status()
+    assert bench.beat == (False, False)
+    bench.phase(THORACIC, Phase.COCKED)
+    assert bench.beat == (True, False)
+    assert bench.state.lease is not None
+    assert bench.state.lease.client == OTHER_PAGE
+
+
+def test_what_goes_on_without_a_socket_is_not_taken_along_by_one() -> None:
+    bench = Bench().ready(Phase.COCKED)
+    bench.sent(ev.Do(Verb.ARM, THORACIC))
+    assert bench.ask(ev.TakeLease(PAGE)) == ()
+    assert bench.beat == (False, False), "the ARM is on its way"
+
+
+def test_the_end_of_a_socket_renews_nothing() -> None:
+    bench = ready(Control.COCK)
+    until_us = bench.state.lease_until_us
+    bench.heard_for(S)
+    bench.take(ev.ClientLost(PAGE))
+    assert bench.state.lease_until_us == until_us
+
+
+@pytest.mark.parametrize("control", [Control.ARM, Control.COCK, Control.LOCK])
+def test_a_tension_that_changes_under_a_finger_ends_what_it_aims_at(control: Control) -> None:
+    bench = ready(control)
+    bench.pressed(control)
+    bench.held_for(200 * MS, bench.state.next_intent - 1)
+    known = {**bench.state.params.values, (int(THORACIC), 11): 1600}
+    bench.state = replace(bench.state, params=replace(bench.state.params, values=known))
+    bench.take(ev.TimePassed())
+    assert bench.over() == [Over.PHASE]
+    assert bench.ever(do.SendCommand) == []
 
 
 def test_a_hidden_page_ends_the_lease_so_that_the_board_disarms_and_another_s_does_not() -> None:

@@ -97,6 +97,7 @@ CASES: dict[str, Change] = {
         state, take_over=TakeOver("bob", None, 0), lease=None
     ),
     "or something goes on meanwhile": fingered(take_over=TakeOver("bob", None, 0)),
+    "a lease is given although the board may not": held(withdrawn=True),
     "although the daemon is ending": lambda state: replace(state, closing_us=1),
     "events are acknowledged that were not heard": lambda state: replace(
         state, events=EventLog(1, next_seq=3, committed_seq=3)

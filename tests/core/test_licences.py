@@ -13,7 +13,7 @@ from droptable.core.limits import (
 )
 from droptable.core.model import ACTIVE, HELD_PHASES, Phase, Verb
 from droptable.core.step import beat_flags
-from tests.core.bench import ANN, BOB, LIMITS, LUMBAR, MS, THORACIC, Bench, settings
+from tests.core.bench import ANN, BOB, LIMITS, LUMBAR, MS, PAGE, THORACIC, Bench, settings
 
 RESTING = sorted(set(Phase) - ACTIVE)
 
@@ -61,19 +61,100 @@ def test_a_lease_that_is_too_old_for_a_moving_section_ends_as_soon_as_one_moves(
     "action",
     [
         ev.TakeLease(),
-        ev.Do(Verb.HOME, THORACIC),
-        ev.Do(Verb.DISARM, LUMBAR),
         ev.ResetStop(),
-        ev.SetTension(LUMBAR, 1),
+        ev.SetTension(LUMBAR, 1500),
+        ev.Do(Verb.COCK, THORACIC),
     ],
     ids=str,
 )
-def test_whatever_the_holder_asks_for_renews_the_lease_done_or_refused(action: ev.Action) -> None:
+@pytest.mark.parametrize("client", [None, PAGE])
+def test_what_the_holder_asks_for_renews_a_lease_that_no_socket_keeps(
+    client: int | None, action: ev.Action
+) -> None:
     bench = Bench().ready()
-    bench.heard_for(LEASE_US - 1)
-    bench.ask(action)
-    assert bench.state.lease is not None
-    assert bench.state.lease.renewed_us == bench.now_us
+    if client is not None:
+        bench.ask(ev.TakeLease(client))
+    until_us = bench.state.lease_until_us
+    bench.heard_for(1000 * MS)
+    assert not bench.ask(action)
+    renewed = bench.state.lease_until_us == bench.now_us + LEASE_US
+    assert renewed == (client is None)
+    assert renewed or bench.state.lease_until_us == until_us
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        ev.Do(Verb.HOME, THORACIC),
+        ev.Do(Verb.DISARM, LUMBAR),
+        ev.Do(Verb.ARM, LUMBAR),
+        ev.SetTension(LUMBAR, 1),
+        ev.AnswerTakeOver(give=False),
+        ev.StartSeries("s", "none"),
+    ],
+    ids=str,
+)
+def test_what_is_refused_renews_nothing(action: ev.Action) -> None:
+    bench = Bench().ready()
+    until_us = bench.state.lease_until_us
+    bench.heard_for(1000 * MS)
+    assert bench.refused(action)
+    assert bench.state.lease_until_us == until_us
+
+
+# The end of a lease is seen before the next one counts
+
+
+def armed_by_ann() -> Bench:
+    bench = Bench().ready(Phase.COCKED)
+    bench.arm()
+    return bench
+
+
+@pytest.mark.parametrize("taken", [ev.TakeLease(), ev.TakeOverLease()], ids=str)
+def test_what_was_armed_is_not_handed_on_in_the_step_that_notices_the_end(
+    taken: ev.Action,
+) -> None:
+    bench = armed_by_ann()
+    bench.heard_for(LEASE_MOVING_US - 1)
+    bench.now_us += 1
+    assert bench.ask(taken, BOB) == ()
+    assert bench.recorded() == ["lease_ended", "lease_taken"]
+    assert bench.beat == (False, False)
+    assert bench.one(do.SetBeat) == do.SetBeat(lease=False, hold=False)
+
+
+def test_a_lease_that_is_taken_again_counts_when_the_board_has_lost_the_last_one() -> None:
+    bench = armed_by_ann()
+    bench.status(lease_live=True)
+    bench.ask(ev.ReleaseLease())
+    assert bench.ask(ev.TakeLease(), BOB) == ()
+    assert bench.beat == (False, False)
+    bench.heard_for(200 * MS)
+    assert bench.beat == (False, False), "the BEAT that says so may be lost"
+    bench.phases[THORACIC] = Phase.SECURING
+    bench.status(lease_live=False)
+    assert bench.beat == (False, False)
+    bench.phases[THORACIC] = Phase.COCKED
+    bench.status(lease_live=True)
+    assert bench.beat == (False, False)
+    assert "BUSY" in bench.refused(ev.Do(Verb.LOCK, THORACIC), BOB)
+    bench.status(lease_live=False)
+    assert bench.beat == (True, False)
+    bench.sent(ev.Do(Verb.LOCK, THORACIC), BOB)
+
+
+def test_an_arm_that_is_on_its_way_is_not_handed_on_either() -> None:
+    bench = Bench().ready(Phase.COCKED)
+    sent = bench.sent(ev.Do(Verb.ARM, THORACIC))
+    bench.ask(ev.ReleaseLease())
+    bench.ask(ev.TakeLease(), BOB)
+    bench.status()
+    assert bench.beat == (False, False), "this STATUS may be older than the ARM"
+    bench.result(sent.cmd_id)
+    assert bench.beat == (False, False)
+    bench.status()
+    assert bench.beat == (True, False)
 
 
 def test_what_others_ask_for_renews_nothing() -> None:

@@ -128,7 +128,7 @@ def test_a_tension_can_be_set_while_the_rest_waits_and_proves_nothing_wrong() ->
     bench.ask(ev.TakeLease())
     bench.take(ev.RoundTrip(1 * MS))
     bench.heard_for(1 * S)
-    assert bench.ask(ev.SetTension(THORACIC, 777)) is None
+    assert bench.ask(ev.SetTension(THORACIC, 1777)) is None
     sent = bench.one(do.SendParamSet)
     bench.phase(THORACIC, Phase.LOCKED)
     assert bench.found(do.SendParamSet) == [], "a person's tension goes first"
@@ -137,7 +137,7 @@ def test_a_tension_can_be_set_while_the_rest_waits_and_proves_nothing_wrong() ->
     bench.answer_params()
     reopen(bench)
     assert stage(bench) is Provision.PROVEN
-    assert bench.values[THORACIC, TENSION_SET_KEY] == 777
+    assert bench.values[THORACIC, TENSION_SET_KEY] == 1777
 
 
 def test_a_tension_is_set_neither_while_reading_nor_while_writing() -> None:

@@ -13,11 +13,13 @@ from droptable.core.limits import (
     ROUND_TRIP_MAX_US,
     SESSION_SETTLE_US,
     STATUS_STALE_US,
+    TENSION_SET_KEY,
     TENSION_TOLERANCE_KEY,
 )
 from droptable.core.model import (
     MOVING,
     EventLog,
+    FallBack,
     Hold,
     Lease,
     Phase,
@@ -31,7 +33,7 @@ from droptable.core.model import (
     Verb,
     Wear,
 )
-from droptable.core.readiness import CHECKS, PHASES, Question, Wish, reasons
+from droptable.core.readiness import CHECKS, PHASES, SAID, Question, Wish, reasons
 from droptable.core.reasons import CODES
 from droptable.sections import Section
 from tests.core.bench import (
@@ -68,11 +70,8 @@ ELSEWHERE = {
     *("FAULT_NEEDS_TECHNICIAN", "FAULT_NEEDS_RESTART"),
     *("LEASE_ELSEWHERE", "TAKE_OVER", "TAKE_OVER_NONE", "GESTURE_BUSY", "PICTURE_OLD"),
     *("SERIES_NONE", "SERIES_RUNNING", "SERIES_LOAD", "SERIES_TENSION", "PRESET_UNKNOWN"),
-    "LEG_TIME",
+    *("LEG_TIME", "PAGE_GONE", "TAKE_OVER_PAUSE"),
 }
-ELSEWHERE |= {"LEASE_ELSEWHERE", "TAKE_OVER", "TAKE_OVER_NONE", "GESTURE_BUSY", "PICTURE_OLD"}
-ELSEWHERE |= {"SERIES_NONE", "SERIES_RUNNING", "SERIES_LOAD", "SERIES_TENSION", "PRESET_UNKNOWN"}
-ELSEWHERE |= {"LEG_TIME"}
 
 Change = Callable[[State], State]
 
@@ -180,6 +179,16 @@ def tight(over_dn: int) -> Change:
     return bounds(tension_over_load_max_dn=over_dn)
 
 
+def set_to_nobody_knows_what(state: State) -> State:
+    known = {at: value for at, value in state.params.values.items() if at[1] != TENSION_SET_KEY}
+    return replace(state, params=replace(state.params, values=known))
+
+
+def nobody(state: State) -> State:
+    less = state.settings.bounds.unloaded_below_dn - 1
+    return tight(TENSION_DN - less - 1)(here(load_dn=less)(state))
+
+
 UP = {Wish.COCK, Wish.ARM}
 TOLERANCE_DN = CONFIGURED[int(THORACIC), TENSION_TOLERANCE_KEY]
 WORN = Wear(since_us=-(10**9))
@@ -219,12 +228,14 @@ CASES = [
     Case("SESSION_NEW", link(round_us=None), RESTRAINED),
     Case("BUSY", pending, RESTRAINED - {Wish.TENSION}),
     Case("BUSY", whole(hold=HOLD), MOTION),
-    Case("BUSY", whole(tension_pending=TENSION), {Wish.TENSION, Wish.ARM}),
+    Case("BUSY", whole(tension_pending=TENSION), {*MOTION, Wish.TENSION}),
+    Case("BUSY", whole(fall_back=FallBack(1, PELVIC, 1000, 0)), MOTION),
     Case("LINK_VERSION", link(board=None, trouble="LINK_VERSION"), EVERY, ("LINK_DOWN",)),
     Case("LATCHED", whole(faults=(Standing("TWO_ARMED", None, 0),)), MOTION),
     Case("LATCHED", whole(faults=(Standing("UNCOMMANDED_DROP", LUMBAR, 0),)), UP),
     Case("LATCHED", whole(faults=(Standing("UNCOMMANDED_DROP", THORACIC, 0),)), MOTION),
     Case("CAUSE_STANDS", whole(faults=(Standing("DROP_TIMEOUT", LUMBAR, 0),)), {Wish.RESET_STOP}),
+    Case("CAUSE_STANDS", whole(faults=(Standing("TWO_ARMED", None, 0),)), {Wish.RESET_STOP}),
     Case("BOARD_RESTARTED", here(restarted=True), MOTION),
     Case("DISK_UNKNOWN", whole(upkeep=replace(UPKEEP, disk_free_mb=None)), UP),
     Case("DISK_NEARLY_FULL", whole(upkeep=replace(UPKEEP, disk_free_mb=199)), UP),
@@ -235,13 +246,15 @@ CASES = [
     Case("CALIBRATION_MISSING", whole(calibrations=(None, CALIBRATION, CALIBRATION)), UP),
     Case("CALIBRATION_FOREIGN", calibrated(hw_id="OTHER001"), UP),
     Case("CALIBRATION_EXPIRED", calibrated(expires_us=0), UP),
-    Case("LOAD_UNKNOWN", here(load_dn=None), {Wish.ARM}),
+    Case("LOAD_UNKNOWN", here(load_dn=None), {*MOTION, Wish.HOME}),
     Case("TENSION_LEFT", here(tension_left=True, tension_confirmed=False), {Wish.ARM}),
     Case("TENSION_UNCONFIRMED", here(tension_confirmed=False), {Wish.ARM}),
-    Case("TENSION_OFF", here(tension_dn=TENSION_DN + TOLERANCE_DN + 1), {Wish.ARM}),
-    Case("TENSION_OFF", here(tension_dn=None), {Wish.ARM}),
-    Case("TENSION_LOW", here(load_dn=TENSION_DN - TOLERANCE_DN), {Wish.ARM}),
+    Case("TENSION_UNKNOWN", set_to_nobody_knows_what, MOTION),
+    Case("TENSION_OFF", here(tension_dn=TENSION_DN + TOLERANCE_DN + 1), MOTION),
+    Case("TENSION_OFF", here(tension_dn=None), MOTION),
+    Case("TENSION_LOW", here(load_dn=TENSION_DN - TOLERANCE_DN), MOTION),
     Case("TENSION_HIGH", tight(TENSION_DN - 800 - 1), {Wish.ARM}),
+    Case("NOBODY_LIES", nobody, {Wish.ARM}),
     Case("COIL_DUTY", whole(wear=(WORN, Wear(), Wear())), UP),
     Case("ARM_RATE", whole(arms_us=(10**9,) * 20), {Wish.ARM}),
     Case("CLOSING", whole(closing_us=0), RESTRAINED),
@@ -290,6 +303,7 @@ def test_a_phase_that_does_not_allow_it_is_named_with_what_would(wish: Wish, pha
     assert bool(found) == (phase not in allowed and phase is not Phase.FAULT)
     for reason in found:
         assert phase.name in reason.text
+        assert SAID[phase] in reason.text
         known = phase is not Phase.UNKNOWN
         assert (name if known else "`droptable home thoracic`") in reason.remedy
 
@@ -305,6 +319,68 @@ def test_a_section_moves_only_when_its_switches_agree_with_where_it_is(
     state = at(THORACIC, RIGHT_PHASE[wish], up=up, down=down, pin_in=pin_in)(bench.state)
     agree = pin_in and (up, down) == ((False, True) if wish is Wish.COCK else (True, False))
     assert codes(state, wish, bench.now_us) == ([] if agree else ["SENSORS_DISAGREE"])
+
+
+TOO_HEAVY = here(load_dn=TENSION_DN - TOLERANCE_DN)
+HANGING: dict[str, tuple[Change, Wish, list[str]]] = {
+    "half-way, to lower": (at(THORACIC, Phase.HALTED), Wish.LOCK, []),
+    "half-way, to raise": (at(THORACIC, Phase.HALTED), Wish.COCK, ["TENSION_LOW"]),
+    "at the top": (at(THORACIC, Phase.HALTED, up=True), Wish.LOCK, ["TENSION_LOW"]),
+}
+
+
+@pytest.mark.parametrize(("change", "wish", "expected"), HANGING.values(), ids=HANGING)
+def test_whoever_a_tension_does_not_hold_is_neither_raised_nor_lowered_from_the_top(
+    change: Change, wish: Wish, expected: list[str]
+) -> None:
+    bench = Bench().ready(Phase.HALTED)
+    assert codes(TOO_HEAVY(change(bench.state)), wish, bench.now_us) == expected
+
+
+def test_what_is_set_is_told_in_whole_newtons_on_the_safe_side() -> None:
+    bench = ready(Wish.ARM)
+    state = here(load_dn=1601, tension_dn=TENSION_DN)(bench.state)
+    question = Question(state, bench.now_us, Wish.LOCK, THORACIC, ANN, role=Role.OPERATOR)
+    (low,) = reasons(question)
+    least_dn = 1601 + TOLERANCE_DN
+    assert low.remedy == f"Set more than {-(-least_dn // 10)} N first."
+    (high,) = reasons(replace(question, state=tight(695)(bench.state), wish=Wish.ARM))
+    assert high.remedy == "Set at most 149 N."
+
+
+def test_nobody_is_told_the_same_whatever_an_empty_section_weighs() -> None:
+    bench = ready(Wish.ARM)
+    said = set()
+    for load_dn in (-3, 0, 1, 299):
+        state = tight(1000)(here(load_dn=load_dn)(bench.state))
+        (found,) = reasons(
+            Question(state, bench.now_us, Wish.ARM, THORACIC, ANN, role=Role.OPERATOR)
+        )
+        said.add(found)
+    assert {each.code for each in said} == {"NOBODY_LIES"}
+    assert len(said) == 1
+    assert "100 N" in said.pop().remedy
+
+
+def test_a_person_who_has_to_take_the_control_first_is_told_so_first() -> None:
+    bench = ready(Wish.ARM)
+    state = whole(lease=None)(here(tension_confirmed=False)(bench.state))
+    assert codes(state, Wish.ARM, bench.now_us) == ["LEASE_NONE", "TENSION_UNCONFIRMED"]
+
+
+def test_who_restarts_may_be_homed_where_it_is_known_and_no_other() -> None:
+    bench = Bench().ready()
+    assert codes(here(restarted=True)(bench.state), Wish.HOME, bench.now_us) == []
+    assert codes(bench.state, Wish.HOME, bench.now_us) == ["NOT_UNKNOWN"]
+
+
+def test_a_latch_of_one_section_leaves_the_stop_to_be_reset_and_the_others_to_be_lowered() -> None:
+    bench = Bench().ready(Phase.COCKED)
+    state = whole(faults=(Standing("UNCOMMANDED_DROP", LUMBAR, 0),))(bench.state)
+    stopped = table(stopped=True)(state)
+    assert codes(stopped, Wish.RESET_STOP, bench.now_us) == []
+    assert codes(state, Wish.LOCK, bench.now_us) == []
+    assert codes(state, Wish.ARM, bench.now_us) == ["LATCHED"]
 
 
 def test_a_halted_section_may_be_anywhere() -> None:
@@ -386,10 +462,10 @@ def test_all_reasons_are_given_together_the_gravest_first() -> None:
         *("LINK_STALE", "BOARD_FOREIGN", "LATCHED", "STOP_UNCONFIRMED", "STOP_LATCHED"),
         *("ESTOP_OPEN", "FAULT", "BOARD_RESTARTED", "SENSORS_DISAGREE", "JOURNAL_FAILED"),
         *("DISK_UNKNOWN", "EVENT_BACKLOG", "LOOP_UNKNOWN", "PHASE", "OTHER_ARMED"),
-        *("SUPPLY_LOW", "AIR_LOW", "COIL_DUTY", "ARM_RATE", "MAINTENANCE", "PARAMS_DIFFER"),
-        *("PARAMS_INCOMPLETE", "CALIBRATION_FOREIGN", "LOAD_UNKNOWN", "TENSION_LEFT"),
-        *("TENSION_OFF", "ROLE", "LEASE_HELD", "CLI_MOTION", "LINK_SLOW", "SESSION_NEW"),
-        *("BUSY", "CLOSING"),
+        *("SUPPLY_LOW", "AIR_LOW", "COIL_DUTY", "ARM_RATE", "MAINTENANCE", "ROLE"),
+        *("LEASE_HELD", "PARAMS_DIFFER", "PARAMS_INCOMPLETE", "CALIBRATION_FOREIGN"),
+        *("LOAD_UNKNOWN", "TENSION_LEFT", "TENSION_OFF", "CLI_MOTION", "LINK_SLOW"),
+        *("SESSION_NEW", "BUSY", "CLOSING"),
     ]
 
 
@@ -450,6 +526,9 @@ def test_a_board_that_measures_nothing_needs_no_calibration_and_no_load() -> Non
     assert codes(state, Wish.ARM, bench.now_us) == []
     either = link(board=replace(bare, load_cells=True))(state)
     assert codes(either, Wish.ARM, bench.now_us) == ["CALIBRATION_MISSING", "LOAD_UNKNOWN"]
+    unsaid = here(tension_by_hand_dn=None)(state)
+    assert codes(unsaid, Wish.LOCK, bench.now_us) == ["TENSION_UNKNOWN"]
+    assert codes(state, Wish.LOCK, bench.now_us) == []
 
 
 @pytest.mark.parametrize(

@@ -237,8 +237,8 @@ def test_only_the_holder_moves_the_table() -> None:
     assert bench.refused(ev.Do(Verb.ARM, THORACIC), BOB) == ["LEASE_HELD"]
     bench.ask(ev.ReleaseLease(), ANN)
     assert bench.refused(ev.Do(Verb.ARM, THORACIC), ANN) == [
-        "TENSION_UNCONFIRMED",
         "LEASE_NONE",
+        "TENSION_UNCONFIRMED",
     ]
 
 

@@ -52,6 +52,22 @@ def test_stop_is_sent_again_every_50_ms_as_the_same_until_the_board_has_it() -> 
     assert bench.found(do.SendStop) == []
 
 
+def test_the_journal_has_a_stop_once_from_each_source_until_it_is_over() -> None:
+    bench = Bench().ready()
+    for source in ("http", "page", "http", "http", "page"):
+        bench.stop(source)
+        assert isinstance(bench.did[0], do.SendStop), "it is sent each time"
+    last = bench.stop("http")
+    confirm(bench, last)
+    bench.stop("http")
+    told = [each.actor for each in bench.ever(do.Record) if each.kind == "stop_requested"]
+    assert told == ["http", "page"]
+    confirm(bench, bench.stop("page"))
+    bench.status(stopped=False)
+    bench.stop("http")
+    assert bench.recorded() == ["stop_requested"]
+
+
 def test_a_stop_that_was_latched_before_confirms_no_new_one() -> None:
     bench = Bench().ready()
     bench.status(stopped=True)

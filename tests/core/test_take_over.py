@@ -77,6 +77,8 @@ def test_a_holder_who_says_nothing_has_10_s() -> None:
     assert causes(bench) == ["no answer", "taken over"]
     lease = bench.state.lease
     assert (lease.holder, lease.client, lease.renewed_us) == (BOB, OTHER_PAGE, bench.now_us)
+    assert bench.beat == (False, False)
+    bench.status()
     assert bench.beat == (True, False)
 
 
@@ -103,6 +105,55 @@ def test_a_holder_may_keep_it_and_nothing_goes_on_by_itself() -> None:
     assert bench.state.lease is not None
     assert bench.state.lease.holder == ANN
     assert [command.verb for command in bench.ever(do.SendCommand)] == [Verb.ARM]
+
+
+def test_a_lease_that_is_kept_at_once_is_not_that_of_what_was_armed() -> None:
+    bench = held(Phase.COCKED)
+    bench.arm()
+    asked(bench)
+    bench.ask(ev.AnswerTakeOver(give=False))
+    bench.status()
+    assert bench.beat == (False, False)
+    bench.phase(THORACIC, Phase.COCKED)
+    assert bench.beat == (True, False)
+
+
+@pytest.mark.parametrize("end", [ev.AnswerTakeOver(give=False), ev.ClientLost(OTHER_PAGE)], ids=str)
+def test_who_was_turned_down_does_not_ask_again_at_once(
+    end: ev.AnswerTakeOver | ev.ClientLost,
+) -> None:
+    bench = held()
+    asked(bench)
+    bench.ask(end) if isinstance(end, ev.AnswerTakeOver) else bench.take(end)
+    against = bench.ask(ev.TakeOverLease(OTHER_PAGE), BOB)
+    assert against is not None
+    assert [reason.code for reason in against] == ["TAKE_OVER_PAUSE"]
+    assert against[0].remedy.endswith("ask again in 30 s.")
+    assert bench.recorded() == []
+    kept_alive(bench, 30 * S - 1)
+    assert bench.refused(ev.TakeOverLease(OTHER_PAGE), BOB) == ["TAKE_OVER_PAUSE"]
+    kept_alive(bench, 1)
+    asked(bench)
+    assert bench.state.take_over is not None
+
+
+def test_who_was_turned_down_may_take_a_lease_that_nobody_has_and_others_may_ask() -> None:
+    bench = held()
+    asked(bench)
+    bench.ask(ev.AnswerTakeOver(give=False))
+    assert bench.ask(ev.TakeOverLease(7), EVA) == ()
+    bench.ask(ev.AnswerTakeOver(give=False))
+    assert {each.actor for each in bench.state.turned_down} == {BOB, EVA}
+    bench.ask(ev.ReleaseLease())
+    asked(bench)
+    assert bench.state.lease is not None
+    assert bench.state.lease.holder == BOB
+
+
+def test_no_tension_is_set_while_it_is_not_decided_whose_the_lease_is() -> None:
+    bench = held()
+    asked(bench)
+    assert "TAKE_OVER" in bench.refused(ev.SetTension(LUMBAR, 1500))
 
 
 def test_nobody_answers_for_a_tension_after_a_take_over() -> None:

@@ -7,13 +7,22 @@ import pytest
 
 from droptable.core import effects as do
 from droptable.core import events as ev
-from droptable.core.limits import TENSION_RETRY_US, TENSION_SET_KEY, Bounds
+from droptable.core.limits import (
+    RESULT_WAIT_US,
+    TENSION_RETRY_US,
+    TENSION_SET_KEY,
+    TENSION_TOLERANCE_KEY,
+    TENSION_TRIES_MAX,
+    Bounds,
+)
 from droptable.core.model import Patient, Phase, Verb
 from droptable.core.readiness import Wish
+from droptable.sections import Section
 from tests.core.bench import (
     ANN,
     BOB,
     COMPLETE,
+    CONFIGURED,
     LUMBAR,
     MS,
     PELVIC,
@@ -80,7 +89,7 @@ def test_who_leaves_for_long_enough_takes_their_tension_with_them() -> None:
     load(bench, *EMPTY)
     assert not any(each.tension_confirmed for each in bench.state.sections)
     assert written(bench) == [(LUMBAR, MIDDLE_DN)]
-    assert bench.codes(Wish.ARM, LUMBAR)[1:] == ["TENSION_LEFT", "TENSION_OFF"]
+    assert bench.codes(Wish.ARM, LUMBAR)[1:] == ["TENSION_LEFT", "TENSION_OFF", "BUSY"]
     bench.answer_params()
     assert bench.recorded() == ["tension_fell_back"]
     assert bench.codes(Wish.ARM, LUMBAR)[1:] == ["TENSION_UNCONFIRMED"]
@@ -178,27 +187,94 @@ def test_to_set_the_same_value_is_to_confirm_it() -> None:
     assert "TENSION_UNCONFIRMED" in bench.codes(Wish.ARM, PELVIC)
 
 
-TAKEN = {Phase.UNKNOWN, Phase.LOCKED, Phase.COCKED, Phase.HALTED, Phase.FAULT}
+def lie(bench: Bench, at: Section, load_dn: int, **changes: object) -> tuple[do.Effect, ...]:
+    """A STATUS in which so much presses on a section whose tension is what was set."""
+    sections = [section(phase) for phase in bench.phases]
+    sections[at] = replace(sections[at], load_dn=load_dn, tension_dn=SET_DN, **changes)
+    thoracic, lumbar, pelvic = sections
+    return bench.take(ev.StatusHeard(bench.table, (thoracic, lumbar, pelvic)))
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_it_falls_back_only_where_the_board_takes_it_and_never_while_armed(phase: Phase) -> None:
+def test_it_falls_back_only_where_the_section_is_known_to_be_down(phase: Phase) -> None:
     bench = suited(Phase.LOCKED, Phase.LOCKED)
     bench.phase(LUMBAR, phase)
     bench.ask(ev.ReleaseLease())
-    assert bool(written(bench)) == (phase in TAKEN)
+    assert bool(written(bench)) == (phase is Phase.LOCKED)
+    before = len(bench.ever(do.SendParamSet))
     bench.phase(LUMBAR, Phase.COCKED)
-    asked = [*written(bench)] or [(e.section, e.value) for e in bench.ever(do.SendParamSet)][-1:]
-    assert asked == [(LUMBAR, MIDDLE_DN)]
+    assert len(bench.ever(do.SendParamSet)) == before
+    if phase is not Phase.LOCKED:
+        assert bench.state.sections[LUMBAR].tension_left
+        bench.phase(LUMBAR, Phase.LOCKED)
+        assert written(bench) == [(LUMBAR, MIDDLE_DN)]
 
 
-def test_a_section_that_is_about_to_be_armed_is_left_alone() -> None:
+SWITCHES = [
+    (Phase.UNKNOWN, {"down": True, "pin_in": True}, True),
+    (Phase.FAULT, {"down": True, "pin_in": True}, True),
+    (Phase.FAULT, {"down": True, "pin_in": False}, False),
+    (Phase.FAULT, {"down": True, "pin_in": True, "up": True}, False),
+    (Phase.UNKNOWN, {"up": True, "pin_in": True}, False),
+    (Phase.HALTED, {"down": True, "pin_in": True}, False),
+]
+
+
+@pytest.mark.parametrize(("phase", "switches", "taken"), SWITCHES)
+def test_where_nobody_knows_the_phase_both_switches_say_that_it_is_down(
+    phase: Phase, switches: dict[str, bool], taken: bool
+) -> None:
+    bench = suited()
+    bench.phases[LUMBAR] = phase
+    bench.status(stopped=True)
+    bench.ask(ev.ReleaseLease())
+    bench.table = replace(bench.table, stopped=False)
+    lie(bench, LUMBAR, 0, **switches)
+    assert bool(written(bench)) == taken
+
+
+def test_under_a_patient_who_is_raised_the_tension_stays_and_lowers_them() -> None:
+    """500 N lie on a section that was set to hold them, and whoever set it goes away."""
     bench = suited(Phase.LOCKED, Phase.COCKED)
-    sections = list(bench.state.sections)
-    # As the bench's board measures it.
-    sections[LUMBAR] = replace(sections[LUMBAR], tension_dn=SET_DN)
-    bench.state = replace(bench.state, sections=tuple(sections))
-    sent = bench.sent(ev.Do(Verb.ARM, LUMBAR))
+    lie(bench, LUMBAR, SET_DN - 600)
+    bench.ask(ev.ReleaseLease())
+    bench.later(10 * MS)
+    assert written(bench) == []
+    for _ in range(20):
+        bench.now_us += 20 * MS
+        lie(bench, LUMBAR, SET_DN - 600)
+    bench.ask(ev.TakeLease(), BOB)
+    bench.now_us += 20 * MS
+    lie(bench, LUMBAR, SET_DN - 600)
+    assert "TENSION_LEFT" in bench.codes(Wish.ARM, LUMBAR, BOB)
+    assert bench.codes(Wish.LOCK, LUMBAR, BOB) == []
+
+
+@pytest.mark.parametrize("phase", [Phase.COCKED, Phase.HALTED])
+def test_nobody_sets_a_tension_that_lets_go_of_who_lies_raised(phase: Phase) -> None:
+    bench = suited(Phase.LOCKED, phase)
+    lie(bench, LUMBAR, 1000, up=True)
+    least_dn = 1000 + CONFIGURED[int(LUMBAR), TENSION_TOLERANCE_KEY]
+    assert bench.refused(ev.SetTension(LUMBAR, least_dn)) == ["TENSION_LOW"]
+    assert written(bench) == []
+    assert bench.ask(ev.SetTension(LUMBAR, least_dn + 1)) is None
+    bench.phase(LUMBAR, Phase.LOCKED)
+    bench.answer_params()
+
+
+def test_a_low_tension_is_set_where_the_section_is_down_and_does_not_raise_it() -> None:
+    bench = suited()
+    assert bench.ask(ev.SetTension(LUMBAR, 500)) is None
+    bench.answer_params()
+    sections = [replace(section(phase), tension_dn=500) for phase in bench.phases]
+    bench.take(ev.StatusHeard(bench.table, tuple(sections)))  # type: ignore[arg-type]
+    assert bench.codes(Wish.COCK, LUMBAR) == ["TENSION_LOW"]
+
+
+def test_a_section_that_is_about_to_move_is_left_alone() -> None:
+    bench = suited()
+    lie(bench, LUMBAR, 800)
+    sent = bench.sent(ev.Do(Verb.COCK, LUMBAR))
     bench.ask(ev.ReleaseLease())
     assert written(bench) == []
     bench.result(sent.cmd_id, 4)
@@ -226,6 +302,74 @@ def test_a_board_that_does_not_take_it_is_told_again_after_a_while() -> None:
     assert (again.section, again.value) == (first.section, first.value)
     bench.answer_params()
     assert not bench.state.sections[LUMBAR].tension_left
+
+
+def confirm(bench: Bench) -> None:
+    """A person sets it again, after it was lost."""
+    bench.ask(ev.TakeLease())
+    bench.heard_for(200 * MS)
+    bench.ask(ev.SetTension(LUMBAR, SET_DN))
+    bench.answer_params()
+
+
+HINDRANCES: dict[str, Callable[[Bench], object]] = {
+    "nothing": lambda bench: None,
+    "the table is stopped": lambda bench: bench.status(stopped=True),
+    "a person has set another": confirm,
+    "the section has risen": lambda bench: bench.phase(LUMBAR, Phase.COCKED),
+    "the daemon ends": lambda bench: bench.take(ev.Closing()),
+    "the board is silent": lambda bench: bench.take(ev.WentStale()),
+    "a STOP is wanted": lambda bench: bench.stop(),
+    "the board is gone": lambda bench: bench.take(ev.LinkTrouble("LINK_VANISHED", "gone")),
+}
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["lost", "refused"])
+@pytest.mark.parametrize("hinder", HINDRANCES.values(), ids=HINDRANCES)
+def test_what_was_not_taken_wakes_nobody_for_ever(
+    hinder: Callable[[Bench], object], refused: bool
+) -> None:
+    """Each step of the bench looks that nothing is due in the past."""
+    bench = suited()
+    bench.ask(ev.ReleaseLease())
+    first = bench.one(do.SendParamSet)
+    if refused:
+        bench.result(first.cmd_id, 1)
+    hinder(bench)
+    bench.heard_for(12 * S) if bench.state.believed else bench.later(12 * S)
+    tries = [e for e in bench.ever(do.SendParamSet) if (e.section, e.value) == (LUMBAR, MIDDLE_DN)]
+    # Whose lease ended meanwhile has left a tension of their own.
+    assert len(tries) <= TENSION_TRIES_MAX + 1
+
+
+def test_a_board_that_never_takes_it_is_told_so_often_and_then_a_person_sets_it() -> None:
+    bench = suited()
+    bench.ask(ev.ReleaseLease())
+    tries = 0
+    for _ in range(600):
+        asked = [e for e in bench.found(do.SendParamSet) if e.key == TENSION_SET_KEY]
+        tries += len(asked)
+        for each in asked:
+            bench.result(each.cmd_id, 1)
+        bench.heard_for(20 * MS)
+    assert tries == TENSION_TRIES_MAX
+    assert bench.state.sections[LUMBAR].tension_left
+    confirm(bench)
+    assert bench.state.sections[LUMBAR].tension_confirmed
+    bench.ask(ev.ReleaseLease())
+    assert written(bench) == [(LUMBAR, MIDDLE_DN)]
+
+
+def test_what_was_lost_on_its_way_leaves_a_tension_that_nobody_knows() -> None:
+    bench = suited()
+    bench.ask(ev.ReleaseLease())
+    bench.heard_for(RESULT_WAIT_US)
+    assert "TENSION_UNKNOWN" in bench.codes(Wish.COCK, LUMBAR)
+    bench.heard_for(TENSION_RETRY_US)
+    bench.answer_params()
+    again = [e for e in bench.ever(do.SendParamSet) if e.section is not None][-1]
+    bench.answer_param(again)
+    assert "TENSION_UNKNOWN" not in bench.codes(Wish.COCK, LUMBAR)
 
 
 def test_what_was_lost_with_the_link_is_written_when_the_board_is_back() -> None:

@@ -78,6 +78,7 @@ class Walk:
             (self.tell_an_event, 10),
             (self.settle_a_record, 20),
             (lambda: bench.take(ev.RoundTrip(dice.choice([MS, MS, MS, 99_999, 100_000]))), 4),
+            (lambda: bench.status(lease_live=dice.random() < 0.3), 4),
             (lambda: bench.take(ev.StopAsked("page")), 1),
             (lambda: bench.take(ev.DiskLooked(dice.choice([None, 199, 200, 9_999, 9_999]))), 2),
             (lambda: bench.take(ev.LoopLooked(dice.choice([0, 0, 0, 99_999, 100_000]))), 2),
@@ -166,7 +167,9 @@ class Walk:
             pending = state.tension_pending
             self.bench.values[pending.section, 11] = pending.tension_dn
             self.bench.take(ev.ParamHeard(pending.cmd_id, pending.section, 11, pending.tension_dn))
-        elif state.fall_back is not None and dice.random() < 0.9:
+        elif state.fall_back is not None and dice.random() < 0.2:
+            self.bench.result(state.fall_back.cmd_id, 1)
+        elif state.fall_back is not None and dice.random() < 0.8:
             back = state.fall_back
             self.bench.values[back.section, 11] = back.tension_dn
             self.bench.take(ev.ParamHeard(back.cmd_id, back.section, 11, back.tension_dn))
@@ -272,12 +275,14 @@ class Walk:
     def hold_on(self) -> None:
         """A finger, or a foot, that stays for long enough; and a board that does as it is told."""
         bench, dice = self.bench, self.dice
+        self.each(lambda: bench.ask(ev.ReleaseLease(), BOB))
         self.recover()
         for pending in bench.state.pending:
             self.each(partial(bench.result, pending.cmd_id, 1))
         bench.phases = [dice.choice([Phase.COCKED, Phase.LOCKED]), Phase.LOCKED, Phase.LOCKED]
         self.each(bench.status)
         self.each(lambda: bench.ask(ev.TakeLease(PAGE)))
+        self.each(bench.status)
         controls = {
             Phase.COCKED: [Control.ARM, Control.ARM, Control.LOCK, Control.SERIES],
             Phase.LOCKED: [Control.COCK, Control.SERIES],

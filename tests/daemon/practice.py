@@ -161,8 +161,6 @@ class Practice:
 
     async def tension_set(self, at: Section = PELVIC) -> None:
         """This patient's tension, and it has come to be."""
-        # Until a tension that was left has fallen back, one that is set may have to wait.
-        await self.until(lambda: "TENSION_LEFT" not in self.against("arm", at))
         assert await self.gateway.set_tension(at, TENSION_N, "dr") == Done()
         await self.until(lambda: abs((self.section(at).tension.measured_n or 0) - TENSION_N) < 5)
 

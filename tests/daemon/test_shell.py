@@ -1,12 +1,22 @@
 """The daemon's shell joined to a simulated table: one drop, and everything that must not be one."""
 
+import asyncio
+
 import pytest
 
 from droptable.core import invariants
+from droptable.core.events import LoopLooked
+from droptable.core.limits import LOOP_LATE_MAX_US
 from droptable.core.model import Phase
+from droptable.daemon import runner as runner_module
+from droptable.daemon.clock import Clock
 from droptable.daemon.outcome import Done
-from droptable.link.messages import Command, EventAck, Stop
+from droptable.daemon.runner import JOURNAL_SLOW_US, RECORDING_MAX
+from droptable.journal.event import Draft, Event
+from droptable.journal.journal import JournalUnwritable
+from droptable.link.messages import Beat, Command, EventAck, Stop
 from droptable.sections import Section
+from tests.daemon.notebook import Notebook
 from tests.daemon.practice import PELVIC, TENSION_N, Practice, codes, in_virtual_time
 
 SECOND_US = 1_000_000
@@ -136,7 +146,7 @@ async def test_a_refusal_names_every_reason(practice: Practice) -> None:
     practice.hand(lambda table: table.estop(True))
     await practice.until(lambda: practice.shown.stop.estop_open is True)
     outcome = await practice.gateway.act("cock", PELVIC, "dr")
-    assert codes(outcome) == ["STOP_LATCHED", "ESTOP_OPEN", "PHASE", "LEASE_NONE"]
+    assert codes(outcome) == ["STOP_LATCHED", "ESTOP_OPEN", "PHASE", "LEASE_NONE", "TENSION_OFF"]
 
 
 # The lease
@@ -420,3 +430,161 @@ async def test_a_broken_invariant_stops_the_table_is_recorded_and_ends_the_daemo
     (broken,) = practice.journal.of("invariant_broken")
     assert broken.data["what"] == "two and two are five"
     practice.forget_what_broke()
+
+
+# What breaks
+
+
+@in_virtual_time
+async def test_a_step_that_raises_stops_the_table_before_it_is_raised(practice: Practice) -> None:
+    await practice.armed()
+    practice.let_go()
+    stops = len(practice.wire.messages(Stop))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner_module, "step", broken)
+        with pytest.raises(RuntimeError, match="a bug"):
+            practice.runner.stop("page")
+        await practice.until(lambda: not practice.driven(), within_s=0.01)
+        assert len(practice.wire.messages(Stop)) > stops
+        await practice.passes(200_000)
+    beats = [beat for _, beat in practice.wire.messages(Beat)]
+    assert beats[-1].flags == 0
+    assert isinstance(practice.broke, RuntimeError)
+    practice.forget_what_broke()
+
+
+@in_virtual_time
+async def test_a_deed_that_raises_stops_the_table_too(practice: Practice) -> None:
+    await practice.armed()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(practice.runner, "_do_answer", broken)
+        with pytest.raises(RuntimeError, match="a bug"):
+            await practice.gateway.take_lease("dr")
+    await practice.until(lambda: not practice.driven(), within_s=0.01)
+    await practice.passes(200_000)
+    # Whatever steps are taken until the daemon has ended, no BEAT lets anything go on.
+    assert practice.wire.messages(Beat)[-1][1].flags == 0
+    practice.forget_what_broke()
+
+
+class Hanging(Notebook):
+    """A disk that answers to nothing that was asked since it hangs, and refuses what comes later."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.hung: list[asyncio.Future[Event]] | None = None
+        self.refusing = False
+
+    def append(self, draft: Draft) -> "asyncio.Future[Event]":
+        if self.hung is None:
+            return super().append(draft)
+        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        if self.refusing:
+            future.set_exception(JournalUnwritable("too much waits"))
+        else:
+            self.hung.append(future)
+        return future
+
+
+def hang(practice: Practice) -> Hanging:
+    journal = Hanging(practice.clock)
+    journal.hung = []
+    practice.runner._journal = journal
+    return journal
+
+
+@in_virtual_time
+async def test_a_journal_that_does_not_answer_fails_within_a_second(practice: Practice) -> None:
+    await practice.armed()
+    hang(practice)
+    practice.runner.record("daemon_started", {})
+    began_us = practice.now_us
+    await practice.until(lambda: practice.runner.state.journal_failed, within_s=1.1)
+    assert practice.now_us - began_us >= JOURNAL_SLOW_US
+    await practice.until(lambda: not practice.driven(), within_s=0.1)
+    assert "JOURNAL_FAILED" in practice.against("arm")
+
+
+@in_virtual_time
+async def test_what_is_refused_is_told_although_something_older_hangs(practice: Practice) -> None:
+    await practice.live()
+    journal = hang(practice)
+    practice.runner.record("daemon_started", {})
+    journal.refusing = True
+    practice.runner.record("daemon_started", {})
+    await practice.passes(1_000)
+    assert practice.runner.state.journal_failed
+
+
+@in_virtual_time
+async def test_no_more_than_so_many_records_wait_for_a_journal_that_hangs(
+    practice: Practice,
+) -> None:
+    await practice.live()
+    hang(practice)
+    for _ in range(RECORDING_MAX + 500):
+        practice.runner.record("daemon_started", {})
+    assert len(practice.runner._recording) == RECORDING_MAX
+    assert practice.runner.state.journal_failed
+    await practice.passes(3_000_000)
+    assert len(practice.runner._recording) == RECORDING_MAX
+
+
+@in_virtual_time
+async def test_a_lease_is_not_given_to_a_page_that_has_left(practice: Practice) -> None:
+    await practice.live()
+    hand = practice.gateway.join("dr", lambda _: None)
+    hand.lost()
+    assert codes(await practice.gateway.take_lease("dr", hand.client)) == ["PAGE_GONE"]
+    assert codes(await practice.gateway.take_over("dr", hand.client)) == ["PAGE_GONE"]
+    assert practice.shown.lease.holder is None
+
+
+@in_virtual_time
+async def test_a_loop_that_is_late_ends_what_it_moves(practice: Practice) -> None:
+    await practice.homed()
+    await practice.until(lambda: not practice.against("cock"))
+    await practice.act("cock")
+    await practice.until(lambda: practice.truth().height_um > 5_000)
+    practice.runner.sense(LoopLooked(LOOP_LATE_MAX_US - 1))
+    assert practice.runner.state.hold is not None
+    practice.runner.sense(LoopLooked(LOOP_LATE_MAX_US))
+    assert practice.runner.state.hold is None
+    await practice.until(lambda: not practice.driven(), within_s=0.06)
+    await practice.in_phase(Phase.HALTED)
+
+
+@in_virtual_time
+async def test_a_table_that_was_just_switched_on_gives_every_reason_against_arming(
+    practice: Practice,
+) -> None:
+    await practice.live()
+    outcome = await practice.gateway.act("arm", PELVIC, "dr")
+    assert codes(outcome) == [
+        *("PHASE", "LEASE_NONE", "TENSION_UNCONFIRMED", "TENSION_OFF", "NOBODY_LIES")
+    ]
+
+
+@in_virtual_time
+async def test_a_lease_that_goes_on_in_the_same_moment_disarms_although_a_beat_is_lost(
+    practice: Practice,
+) -> None:
+    await practice.armed()
+    practice.let_go()
+    practice.wire.muted = True
+    assert await practice.gateway.release_lease("dr") == Done()
+    assert await practice.gateway.take_lease("eva") == Done()
+    practice.wire.muted = False
+    await practice.until(lambda: not practice.driven(), within_s=0.16)
+    await practice.in_phase(Phase.COCKED)
+    await practice.until(lambda: not practice.runner.state.withdrawn, within_s=0.3)
+    assert practice.shown.lease.holder == "eva"
+    assert [event.data["cause"] for event in practice.journal.of("disarmed")] == ["lease lost"]

@@ -18,6 +18,7 @@ from droptable.board.state import State as BoardState
 from droptable.core import effects as do
 from droptable.core import events as ev
 from droptable.core.model import Control, Phase, Role, State, Table, Verb
+from droptable.core.step import at_rest
 from droptable.daemon.calibrations import calibrations_of
 from droptable.daemon.config import load
 from droptable.daemon.runner import Runner
@@ -34,7 +35,16 @@ from tests.daemon.wire import Wire
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.toml"
 PEOPLE = ("ann", "ann", "ann", "bob")
-LOADS_N = (None, (250.0, 150.0, 200.0), (250.0, 150.0, 200.0), (80.0, 40.0, 60.0))
+LIES_STILL_US = 200_000
+"""Whoever lies down is felt by then: until then nobody careful touches a control."""
+LOADS_N = (
+    None,
+    (250.0, 150.0, 200.0),
+    (250.0, 150.0, 200.0),
+    (80.0, 40.0, 60.0),
+    (450.0, 450.0, 450.0),
+)
+"""The last presses more than the tension that is set most often can hold."""
 Known = tuple[Any, ...]
 """What a STATUS says that a command can be decided on."""
 
@@ -60,6 +70,8 @@ class Report:
     refused: list[str] = field(default_factory=list)
     """Refused without that."""
     drops: int = 0
+    unarmed: list[str] = field(default_factory=list)
+    """What fell without having been armed, by the journal; and what the board calls that itself."""
     steps: int = 0
 
 
@@ -92,11 +104,13 @@ class FairTable:
         self._wire.told = self._board_says
         self._decided: dict[int, tuple[str, Known]] = {}
         self._request = 1_000_000
+        self._lies_still_us = 0
+        self._journal = Notebook(self._clock)
         config = load(CONFIG, {})
         self._runner = Runner(
             settings_of(config),
             open_stream=self._wire.open,
-            journal=Notebook(self._clock),
+            journal=self._journal,
             clock=self._clock,
             witness=self._decides,
         )
@@ -117,6 +131,12 @@ class FairTable:
             self._wire.close()
         assert isinstance(ended, asyncio.CancelledError), ended
         self.report.drops = len(self._mechanics.drops)
+        self.report.unarmed = [
+            f"{event.kind} at the {event.section} section, {event.seq} in the journal"
+            for event in self._journal.events
+            if (event.kind == "drop" and event.data["armed_ms"] is None)
+            or event.data.get("code") == "UNCOMMANDED_DROP"
+        ]
 
     # What the core decides, and what the board says to it
 
@@ -185,14 +205,25 @@ class FairTable:
 
     # What people do
 
+    def _somebody_may_move(self) -> bool:
+        """Nobody careful lies down, or gets up, while something moves or is about to."""
+        state = self._runner.state
+        return self._rough or (
+            at_rest(state) and state.gesture is None and state.hold is None and not state.pending
+        )
+
     def _something(self) -> None:
         dice, chance = self._dice, self._dice.random()
         armed = [at for at in Section if self._runner.state.sections[at].phase is Phase.ARMED]
+        if not self._rough and self._clock.monotonic_us() < self._lies_still_us:
+            return
         if armed and chance < 0.3:
             self._thrust(armed[0])
         elif chance < 0.02:
-            load_n = dice.choice(LOADS_N)
-            self._hand(lambda table: table.patient(load_n))
+            if self._somebody_may_move():
+                load_n = dice.choice(LOADS_N)
+                self._hand(lambda table: table.patient(load_n))
+                self._lies_still_us = self._clock.monotonic_us() + LIES_STILL_US
         elif self._rough and chance < 0.035:
             self._do_something_rough()
         elif chance < 0.35:

@@ -24,6 +24,8 @@ KNOWN_BY_THE_BOARD_ALONE = {
     f"HOME {int(Code.IMPLAUSIBLE)}",
 }
 RACES_MAX = 0.03
+FALLS = (3, 4)
+"""In these somebody falls, if the core does not look whether a tension holds who is raised."""
 
 
 @cache
@@ -43,6 +45,14 @@ def test_the_board_refuses_nothing_that_the_core_commands(seed: int, rough: bool
     if not rough:
         # Whoever does nothing wrong meets nothing but the race with time itself.
         assert report.told.total() <= 2, report.told
+        # And nobody who is raised, held or lowered falls.
+        assert report.unarmed == []
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", FALLS)
+def test_nobody_falls_unless_their_section_was_armed(seed: int) -> None:
+    assert reported(seed, rough=False).unarmed == []
 
 
 @pytest.mark.timeout(600)
@@ -66,6 +76,14 @@ def without(name: str) -> dict[readiness.Wish, tuple[readiness.Check, ...]]:
         wish: tuple(check for check in checks if check.__name__ != name)
         for wish, checks in readiness.CHECKS_OF.items()
     }
+
+
+@pytest.mark.parametrize("seed", FALLS)
+def test_a_core_that_does_not_look_at_tensions_lets_people_fall(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "CHECKS_OF", without("_tension_holds"))
+    assert lived(seed, rough=False, duration_s=DURATION_S).unarmed != []
 
 
 @pytest.mark.parametrize("check", ["_phase", "_held"])

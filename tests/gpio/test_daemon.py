@@ -90,6 +90,8 @@ async def test_it_starts_the_boards_process_and_moves_the_table_by_it(tmp_path: 
         await table.take_control()
         await table.do("POST", "/sections/pelvic/home")
         await table.until_phase("LOCKED")
+        # Without a drive a person sets the tension at the mechanism, and says what it is.
+        await table.do("PUT", "/sections/pelvic/tension", {"newton": 300.0})
         await table.until(lambda s: not s["sections"]["pelvic"]["ready"]["cock"])
         await table.do("POST", "/sections/pelvic/cock")
         await table.until_phase("COCKED")

@@ -112,6 +112,7 @@ def snapshot(*, state_seq: int, holder: str | None = None) -> Snapshot:
                 code="LEASE_ELSEWHERE",
                 text=f"{holder} moves the table.",
                 remedy=f"Ask {holder} to let go.",
+                doc="docs/reasons.md#lease_elsewhere",
             ),
         )
     section = SectionShown(

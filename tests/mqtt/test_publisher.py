@@ -81,11 +81,12 @@ async def test_state_is_retained_and_names_nobody(broker: Mosquitto, protocol: s
         state = json.loads(await retained(broker.port, "state"))
         expected = shown.model_dump(mode="json", by_alias=True)
         assert state.keys() == expected.keys()
-        assert state["lease"] == {"holder": "held", "expires_ms": 1000}
+        assert state["lease"] == {"holder": "held", "expires_ms": 1000, "take_over": None}
         assert state["sections"]["pelvic"]["ready"]["arm"][0] == {
             "code": "LEASE_ELSEWHERE",
             "text": "someone moves the table.",
             "remedy": "Ask someone to let go.",
+            "doc": "docs/reasons.md#lease_elsewhere",
         }
         assert "Example" not in json.dumps(state)
         assert state["link"] == expected["link"]

@@ -6,6 +6,7 @@ import sys
 from tests.search.board_mutants import MUTANTS
 from tests.search.board_rooms import ROOMS
 from tests.search.board_run import full, missed
+from tests.search.core_run import report
 
 
 def main() -> int:
@@ -30,7 +31,7 @@ def main() -> int:
     print(f"{len(MUTANTS)} mutants, {same} of them the same as the board in every state")
     for name in survivors:
         print(f"not caught, or not the same: {name}")
-    return 1 if wrong or survivors else 0
+    return 1 if report(asked.transitions) or wrong or survivors else 0
 
 
 sys.exit(main())

@@ -16,6 +16,20 @@ from tests.system.house import LOOK_S, WAIT_MAX_S, Daemon, Simulator, daemon, si
 pytestmark = pytest.mark.serial
 
 
+async def test_a_daemon_that_just_started_refuses_to_arm_with_every_reason(tmp_path: Path) -> None:
+    async with simulator(tmp_path) as table, daemon(tmp_path, table.host_link) as program:
+        await program.live()
+        await program.until(
+            lambda s: "TENSION_OFF" not in codes(s["sections"]["pelvic"]["ready"]["arm"])
+        )
+        refused = codes(await program.refused("arm"))
+    assert refused == ["PHASE", "LEASE_NONE", "TENSION_UNCONFIRMED", "NOBODY_LIES"]
+
+
+def codes(reasons: list[dict[str, str]]) -> list[str]:
+    return [reason["code"] for reason in reasons]
+
+
 class Page:
     """What a tablet's page does: it shows the state, says that it is there, and tells of a finger."""
 
