@@ -73,12 +73,23 @@ def left_behind(before: Belongings, after: Belongings) -> list[str]:
         *(
             f"child process {child.pid}: {_told(child)}"
             for child in after.children - before.children
+            if not _started_by(before.children, child)
         ),
         *(
             f"file descriptor to {target}"
             for target in (after.descriptors - before.descriptors).elements()
         ),
     ]
+
+
+def _started_by(older: frozenset[psutil.Process], child: psutil.Process) -> bool:
+    """Whether a process that was there before the test has started it: a browser that lives for all
+    tests of a session starts processes of its own whenever it likes.
+    """
+    try:
+        return not older.isdisjoint(child.parents())
+    except psutil.Error:
+        return False
 
 
 def _told(child: psutil.Process) -> str:

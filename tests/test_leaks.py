@@ -127,7 +127,7 @@ def test_a_test_that_leaks_fails_and_the_leak_is_named(tmp_path: Path, leak: str
     assert "1 passed, 1 error" in shown
 
 
-CLEAN = """
+CLEAN = '''
 @pytest.fixture
 async def served():
     task = asyncio.create_task(asyncio.Event().wait())
@@ -141,6 +141,25 @@ async def test_tasks_of_a_fixture_end_with_it(served):
 def wider():
     with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=-1) as child:
         yield child
+
+PARENT = """
+import subprocess, sys
+sys.stdin.readline()
+with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=-1):
+    print("born", flush=True)
+    sys.stdin.read()
+"""
+
+@pytest.fixture(scope="module")
+def parent():
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=-1, stdout=-1, text=True) as process:
+        yield process
+        process.communicate()
+
+def test_what_a_process_of_a_wider_fixture_starts_is_its_own(parent):
+    parent.stdin.write("go\\n")
+    parent.stdin.flush()
+    assert parent.stdout.readline() == "born\\n"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def wider_task():
@@ -159,11 +178,11 @@ def test_threads_that_end(tmp_path):
     threading.Thread(target=time.sleep, args=(0.05,)).start()
     (tmp_path / "file").write_text("closed")
     subprocess.run([sys.executable, "-c", ""], check=True)
-"""
+'''
 
 
 def test_a_test_that_cleans_up_passes(tmp_path: Path) -> None:
-    assert "4 passed" in outcome(tmp_path, CLEAN)
+    assert "5 passed" in outcome(tmp_path, CLEAN)
 
 
 def test_a_failed_test_is_told_by_its_own_failure_alone(tmp_path: Path) -> None:
